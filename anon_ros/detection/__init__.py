@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images to regions: the inference runtime and one decoder for each network."""

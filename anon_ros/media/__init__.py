@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes to planes and back: raw encodings, JPEG, PNG, video."""
