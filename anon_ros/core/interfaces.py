@@ -60,10 +60,11 @@ class RegionTracker(Protocol):
 class RegionAnonymizer(Protocol):
     """Overwrites regions so that nothing of what they show is left. Safe from several threads."""
 
-    def anonymize(self, planes: Sequence[Plane], regions: Regions) -> None:
+    def anonymize(self, planes: Sequence[Plane], regions: Regions, hidden: Regions) -> None:
         """
-        Overwrite every sample of every region in every plane, in place.
+        Overwrite every sample of every one of the regions in every plane, in place.
 
-        The samples inside the regions are no input: any other content gives the same result.
-        Regions may overlap, and lie partly or wholly outside the image.
+        regions: what to overwrite; they may overlap, and lie partly or wholly off the image.
+        hidden: all regions of the frame that anybody overwrites, these among them. No sample
+            inside any of them is an input: any other content there gives the same result.
         """

@@ -82,7 +82,8 @@ class Plane(Protocol):
         """
         Overwrite samples of a rectangle inside the plane.
 
-        samples: (h, w, channels), rounded and clipped to the stored type.
+        samples: (h, w, channels), or (h, w, 1) for all channels alike; rounded and clipped to
+            the stored type.
         inside: (h, w), True where a sample is overwritten.
         """
 

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mosaic: flat cells in the colours of the surroundings, with a pattern of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from anon_ros.anonymization.surroundings import (
+    cell_counts,
+    holes_of,
+    stretch,
+    surrounding_cells,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anon_ros.core.planes import Plane
+    from anon_ros.core.regions import Float32Array, Regions
+
+PATTERN_SIZE = 16
+PATTERN_DEVIATION = 18.0
+"""Standard deviation of the cells' brightness, of 255: enough to read as a mosaic."""
+
+
+class Pixelate:
+    """
+    Fills regions with a mosaic that looks like one of the region and takes nothing from it.
+
+    The cells' number is fixed along the region's longer side, so a region of any size shows the
+    same. The pattern depends on the seed and the track alone: it does not flicker, and averaging
+    the frames of a track gives the pattern, nothing else.
+    """
+
+    def __init__(self, *, cells: int, seed: int) -> None:
+        """Take the cells along the longer side and the seed of the pattern."""
+        self._cells = cells
+        self._seed = seed
+
+    def anonymize(self, planes: Sequence[Plane], regions: Regions, hidden: Regions) -> None:
+        """Overwrite the regions in every plane."""
+        patterns = [
+            self._pattern(kind, track)
+            for kind, track in zip(regions.kinds, regions.track_ids, strict=True)
+        ]
+        for plane in planes:
+            all_holes = holes_of(hidden, plane.grid)
+            for hole, pattern in zip(holes_of(regions, plane.grid), patterns, strict=True):
+                if hole.rect.is_empty:
+                    continue
+                across, down = cell_counts(hole.rect, self._cells)
+                cells = surrounding_cells(plane, hole, all_holes, (across, down))
+                if not plane.is_chroma:
+                    cells = cells + pattern[:down, :across, None] * (plane.amplitude / 255)
+                plane.write(hole.rect, stretch(cells, hole.rect), hole.inside)
+
+    def _pattern(self, kind: int, track_id: int) -> Float32Array:
+        """Return (16, 16) brightness offsets in 0..255 that stay the same along a track."""
+        random = np.random.default_rng([self._seed, int(kind), int(track_id) + 1])
+        pattern = random.normal(0, PATTERN_DEVIATION, (PATTERN_SIZE, PATTERN_SIZE))
+        return pattern.astype(np.float32)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+What a region may be filled from: a coarse grid of the colours around it.
+
+Whatever is only degraded can be re-identified, so no sample inside any hidden region is read
+into a result here: blur, mosaic and even a region's mean colour leak to an attacker who is
+patient and informed; what is drawn from the surroundings leaks only what stays visible anyway.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from anon_ros.core.boxes import Rect, to_rects
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anon_ros.core.planes import Grid, Plane
+    from anon_ros.core.regions import BoolArray, Float32Array, IntArray, Mask, Regions
+
+
+@dataclass(frozen=True)
+class Hole:
+    """
+    The samples of one plane that one region hides.
+
+    rect: the samples' bounds, inside the plane. inside: (h, w), True where hidden.
+    """
+
+    rect: Rect
+    inside: BoolArray
+
+
+def holes_of(regions: Regions, grid: Grid) -> list[Hole]:
+    """Return a hole for each region, in order; its rectangle is empty for one off the plane."""
+    step_x, step_y = grid.step_xy
+    image_wh = (grid.size_wh[0] * step_x, grid.size_wh[1] * step_y)
+    rects = to_rects(regions.boxes_xyxy, image_wh)
+    return [
+        _box_hole(rect, grid) if mask is None else _mask_hole(mask, grid)
+        for rect, mask in zip(rects, regions.masks, strict=True)
+    ]
+
+
+def surrounding_cells(
+    plane: Plane, hole: Hole, holes: Sequence[Hole], cells_xy: tuple[int, int]
+) -> Float32Array:
+    """
+    Return (cells_y, cells_x, channels): colours for a hole, spread in from what surrounds it.
+
+    Known samples of the hole's bounds and of one cell around count; samples in any of the holes
+    do not. A cell that has none takes from the known ones by inverse squared distance; the
+    plane's middle stands in where nothing is known at all.
+    """
+    rect, (cells_x, cells_y) = hole.rect, cells_xy
+    band_x, band_y = -(-rect.width // cells_x), -(-rect.height // cells_y)
+    outer = rect.grow(band_x, band_y)
+    samples, known = _read_known(plane, outer, holes)
+    edges_y, edges_x = _edges(rect.height, cells_y, band_y), _edges(rect.width, cells_x, band_x)
+    sums = _sum_cells(samples, edges_y, edges_x)
+    counts = _sum_cells(known[..., None].astype(np.float32), edges_y, edges_x)
+    spread = _spread(sums, counts[..., 0], plane.middle)
+    return spread[1:-1, 1:-1]
+
+
+def stretch(cells: Float32Array, rect: Rect) -> Float32Array:
+    """Return (h, w, channels): each cell as a flat tile of the rectangle."""
+    rows = np.arange(rect.height) * cells.shape[0] // rect.height
+    columns = np.arange(rect.width) * cells.shape[1] // rect.width
+    return np.asarray(cells[rows[:, None], columns[None, :]], np.float32)
+
+
+def cell_counts(rect: Rect, cells_longer: int) -> tuple[int, int]:
+    """Return cells across and down: about square ones, cells_longer along the longer side."""
+    longer = max(rect.width, rect.height)
+    across = max(1, round(cells_longer * rect.width / longer))
+    down = max(1, round(cells_longer * rect.height / longer))
+    return min(across, rect.width), min(down, rect.height)
+
+
+def _box_hole(rect: Rect, grid: Grid) -> Hole:
+    covered = grid.covering(rect) if not rect.is_empty else Rect(0, 0, 0, 0)
+    return Hole(covered, np.ones((max(covered.height, 0), max(covered.width, 0)), bool))
+
+
+def _mask_hole(mask: Mask, grid: Grid) -> Hole:
+    height, width = mask.inside.shape
+    bounds = Rect(mask.x, mask.y, mask.x + width, mask.y + height)
+    covered = grid.covering(bounds)
+    if covered.is_empty:
+        return Hole(Rect(0, 0, 0, 0), np.zeros((0, 0), bool))
+    step_x, step_y = grid.step_xy
+    padded = np.zeros((covered.height * step_y, covered.width * step_x), bool)
+    window = Rect(
+        covered.x_min * step_x, covered.y_min * step_y,
+        covered.x_max * step_x, covered.y_max * step_y,
+    )
+    part = window.intersect(bounds)
+    padded[
+        part.y_min - window.y_min:part.y_max - window.y_min,
+        part.x_min - window.x_min:part.x_max - window.x_min,
+    ] = mask.inside[
+        part.y_min - mask.y:part.y_max - mask.y, part.x_min - mask.x:part.x_max - mask.x
+    ]
+    blocks = padded.reshape(covered.height, step_y, covered.width, step_x)
+    return Hole(covered, np.asarray(blocks.any(axis=(1, 3)), bool))
+
+
+def _read_known(
+    plane: Plane, outer: Rect, holes: Sequence[Hole]
+) -> tuple[Float32Array, BoolArray]:
+    """Return the outer rectangle's samples, 0 where not known, and where they are known."""
+    visible = outer.intersect(plane.grid.bounds)
+    read = plane.read(visible)
+    samples = np.zeros((outer.height, outer.width, read.shape[2]), np.float32)
+    known = np.zeros((outer.height, outer.width), bool)
+    window = (
+        slice(visible.y_min - outer.y_min, visible.y_max - outer.y_min),
+        slice(visible.x_min - outer.x_min, visible.x_max - outer.x_min),
+    )
+    known[window] = True
+    for hole in holes:
+        shared = hole.rect.intersect(visible)
+        if not shared.is_empty:
+            part = hole.inside[
+                shared.y_min - hole.rect.y_min:shared.y_max - hole.rect.y_min,
+                shared.x_min - hole.rect.x_min:shared.x_max - hole.rect.x_min,
+            ]
+            known[
+                shared.y_min - outer.y_min:shared.y_max - outer.y_min,
+                shared.x_min - outer.x_min:shared.x_max - outer.x_min,
+            ] &= ~part
+    # Not a product with known: a NaN of a float image would survive it.
+    samples[window] = np.where(known[window][..., None], read, np.float32(0))
+    return np.nan_to_num(samples, copy=False), known
+
+
+def _edges(length: int, cells: int, band: int) -> IntArray:
+    """Return where cells begin: one band before, the cells as stretch() cuts them, one after."""
+    starts = -(-np.arange(cells + 1) * length // cells)
+    return np.concatenate([[0], starts + band]).astype(np.int64)
+
+
+def _sum_cells(samples: Float32Array, edges_y: IntArray, edges_x: IntArray) -> Float32Array:
+    rows = np.add.reduceat(samples, edges_y, axis=0)
+    return np.asarray(np.add.reduceat(rows, edges_x, axis=1), np.float32)
+
+
+def _spread(sums: Float32Array, counts: Float32Array, middle: float) -> Float32Array:
+    """Return cell means; where a cell has no sample, the others by inverse squared distance."""
+    is_known = counts > 0
+    if not is_known.any():
+        return np.full_like(sums, middle)
+    means = sums / np.maximum(counts, 1)[..., None]
+    known_at = np.argwhere(is_known).astype(np.float32)
+    empty_at = np.argwhere(~is_known).astype(np.float32)
+    distances = ((empty_at[:, None] - known_at[None]) ** 2).sum(axis=2)
+    weights = 1 / distances
+    weights /= weights.sum(axis=1, keepdims=True)
+    means[~is_known] = weights @ means[is_known]
+    return means.astype(np.float32)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+One frame from payload to payload, failing closed.
+
+There are three outcomes and no fourth: the frame keeps its bytes because nothing in it has to be
+hidden, it comes back with its regions overwritten, or it comes back masked all over. A frame that
+nobody could look into is never taken for one with nothing to hide.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from anon_ros.core import boxes
+from anon_ros.core.regions import Mask
+
+if TYPE_CHECKING:
+    from anon_ros.core.interfaces import RegionAnonymizer
+    from anon_ros.core.planes import Frame
+    from anon_ros.core.regions import Regions
+
+LEAST_MARGIN_PX = 2.0
+"""A box of a few pixels is off by about one: a share of its size alone would not cover that."""
+
+
+class Outcome(str, enum.Enum):
+    """What became of a frame."""
+
+    UNCHANGED = 'unchanged'
+    ANONYMIZED = 'anonymized'
+    MASKED = 'masked'
+
+
+@dataclass(frozen=True)
+class AnonymizedFrame:
+    """
+    A frame that may leave.
+
+    payload: the new bytes, or None where the original bytes may stay.
+    reason: why it was masked, None otherwise.
+    """
+
+    outcome: Outcome
+    payload: bytes | memoryview | None
+    reason: str | None = None
+
+
+class FrameAnonymizer:
+    """Overwrites the regions of a frame, with a margin around them."""
+
+    def __init__(self, anonymizer: RegionAnonymizer, *, margin: float) -> None:
+        """Take what fills regions, and the margin as a share of a region's size."""
+        self._anonymizer = anonymizer
+        self._margin = margin
+
+    def hidden(self, regions: Regions) -> Regions:
+        """Return the regions as they are hidden: larger by the margin on each side."""
+        grown = boxes.grow(regions.boxes_xyxy, self._margin, LEAST_MARGIN_PX)
+        masks = tuple(
+            None if mask is None else self._grow_mask(mask) for mask in regions.masks
+        )
+        return replace(regions, boxes_xyxy=grown, masks=masks)
+
+    def anonymize(self, frame: Frame, regions: Regions) -> AnonymizedFrame:
+        """
+        Return the frame with its regions overwritten; its own bytes where there are none.
+
+        Raises FrameError where the payload cannot be decoded; the caller masks the frame then.
+        """
+        if not len(regions):
+            return AnonymizedFrame(Outcome.UNCHANGED, None)
+        hidden = self.hidden(regions)
+        self._anonymizer.anonymize(frame.planes(), hidden, hidden)
+        return AnonymizedFrame(Outcome.ANONYMIZED, frame.encode())
+
+    def _grow_mask(self, mask: Mask) -> Mask:
+        """Return the silhouette, larger by the margin of its shorter side."""
+        shorter = min(mask.inside.shape)
+        pixels = int(np.ceil(max(shorter * self._margin, LEAST_MARGIN_PX)))
+        padded = np.pad(mask.inside, pixels).astype(np.uint8)
+        disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
+        return Mask(cv2.dilate(padded, disk).astype(bool), mask.x - pixels, mask.y - pixels)
+
+
+def masked(frame: Frame, reason: str) -> AnonymizedFrame:
+    """Return the frame masked all over, same size and encoding."""
+    return AnonymizedFrame(Outcome.MASKED, frame.encode_masked(), reason)
