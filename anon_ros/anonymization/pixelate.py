@@ -30,8 +30,8 @@ class Pixelate:
     Fills regions with a mosaic that looks like one of the region and takes nothing from it.
 
     The cells' number is fixed along the region's longer side, so a region of any size shows the
-    same. The pattern depends on the seed and the track alone: it does not flicker, and averaging
-    the frames of a track gives the pattern, nothing else.
+    same. The pattern depends on the seed and the kind alone: it does not flicker, averaging the
+    frames of a track gives the pattern and nothing else, and it links no two regions.
     """
 
     def __init__(self, *, cells: int, seed: int) -> None:
@@ -41,10 +41,7 @@ class Pixelate:
 
     def anonymize(self, planes: Sequence[Plane], regions: Regions, hidden: Regions) -> None:
         """Overwrite the regions in every plane."""
-        patterns = [
-            self._pattern(kind, track)
-            for kind, track in zip(regions.kinds, regions.track_ids, strict=True)
-        ]
+        patterns = [self._pattern(kind) for kind in regions.kinds]
         for plane in planes:
             all_holes = holes_of(hidden, plane.grid)
             for hole, pattern in zip(holes_of(regions, plane.grid), patterns, strict=True):
@@ -56,8 +53,8 @@ class Pixelate:
                     cells = cells + pattern[:down, :across, None] * (plane.amplitude / 255)
                 plane.write(hole.rect, stretch(cells, hole.rect), hole.inside)
 
-    def _pattern(self, kind: int, track_id: int) -> Float32Array:
-        """Return (16, 16) brightness offsets in 0..255 that stay the same along a track."""
-        random = np.random.default_rng([self._seed, int(kind), int(track_id) + 1])
+    def _pattern(self, kind: int) -> Float32Array:
+        """Return (16, 16) brightness offsets, of 255, the same in every frame."""
+        random = np.random.default_rng([self._seed, int(kind)])
         pattern = random.normal(0, PATTERN_DEVIATION, (PATTERN_SIZE, PATTERN_SIZE))
         return pattern.astype(np.float32)

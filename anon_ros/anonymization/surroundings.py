@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from anon_ros.core.planes import Grid, Plane
     from anon_ros.core.regions import BoolArray, Float32Array, IntArray, Mask, Regions
 
+RING_SAMPLES = 6
+"""Width of the ring that colours are taken from: wider would only cost time."""
+
 
 @dataclass(frozen=True)
 class Hole:
@@ -52,26 +55,25 @@ def surrounding_cells(
     """
     Return (cells_y, cells_x, channels): colours for a hole, spread in from what surrounds it.
 
-    Known samples of the hole's bounds and of one cell around count; samples in any of the holes
-    do not. A cell that has none takes from the known ones by inverse squared distance; the
-    plane's middle stands in where nothing is known at all.
+    Samples count that lie in a narrow ring around the hole's bounds and in none of the holes. The
+    ring is averaged by cells, and every cell inside takes from them by inverse squared distance;
+    the plane's middle stands in where nothing around is known.
     """
-    rect, (cells_x, cells_y) = hole.rect, cells_xy
-    band_x, band_y = -(-rect.width // cells_x), -(-rect.height // cells_y)
-    outer = rect.grow(band_x, band_y)
-    samples, known = _read_known(plane, outer, holes)
-    edges_y, edges_x = _edges(rect.height, cells_y, band_y), _edges(rect.width, cells_x, band_x)
-    sums = _sum_cells(samples, edges_y, edges_x)
-    counts = _sum_cells(known[..., None].astype(np.float32), edges_y, edges_x)
-    spread = _spread(sums, counts[..., 0], plane.middle)
-    return spread[1:-1, 1:-1]
+    at, colours = _ring_cells(plane, hole.rect, holes, cells_xy)
+    cells_x, cells_y = cells_xy
+    if not len(at):
+        return np.full((cells_y, cells_x, 1), plane.middle, np.float32)
+    inner_y, inner_x = np.mgrid[1:cells_y + 1, 1:cells_x + 1].reshape(2, -1).astype(np.float32)
+    weights = 1 / ((inner_y[:, None] - at[:, 0]) ** 2 + (inner_x[:, None] - at[:, 1]) ** 2)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.asarray(weights @ colours, np.float32).reshape(cells_y, cells_x, -1)
 
 
 def stretch(cells: Float32Array, rect: Rect) -> Float32Array:
     """Return (h, w, channels): each cell as a flat tile of the rectangle."""
-    rows = np.arange(rect.height) * cells.shape[0] // rect.height
-    columns = np.arange(rect.width) * cells.shape[1] // rect.width
-    return np.asarray(cells[rows[:, None], columns[None, :]], np.float32)
+    tall = np.repeat(cells, np.diff(_cuts(rect.height, cells.shape[0])), axis=0)
+    wide = np.repeat(tall, np.diff(_cuts(rect.width, cells.shape[1])), axis=1)
+    return np.asarray(wide, np.float32)
 
 
 def cell_counts(rect: Rect, cells_longer: int) -> tuple[int, int]:
@@ -110,12 +112,51 @@ def _mask_hole(mask: Mask, grid: Grid) -> Hole:
     return Hole(covered, np.asarray(blocks.any(axis=(1, 3)), bool))
 
 
+def _ring_cells(
+    plane: Plane, rect: Rect, holes: Sequence[Hole], cells_xy: tuple[int, int]
+) -> tuple[Float32Array, Float32Array]:
+    """
+    Return where the ring's cells lie, (N, 2) row and column, and their colours, (N, channels).
+
+    The cells inside the rectangle are rows and columns 1..cells; the ring is 0 and cells + 1.
+    """
+    cells_x, cells_y = cells_xy
+    width = min(RING_SAMPLES, -(-rect.width // cells_x), -(-rect.height // cells_y))
+    ring = rect.grow(width, width)
+    cuts_x = np.concatenate([[0], _cuts(rect.width, cells_x) + width])
+    cuts_y = np.concatenate([[0], _cuts(rect.height, cells_y) + width])
+    strips = (
+        (ring._replace(y_max=rect.y_min), cuts_y[:1], cuts_x, 0, 0),
+        (ring._replace(y_min=rect.y_max), cuts_y[:1], cuts_x, cells_y + 1, 0),
+        (Rect(ring.x_min, rect.y_min, rect.x_min, rect.y_max), cuts_y[1:-1] - width, cuts_x[:1],
+         1, 0),
+        (Rect(rect.x_max, rect.y_min, ring.x_max, rect.y_max), cuts_y[1:-1] - width, cuts_x[:1],
+         1, cells_x + 1),
+    )
+    places, colours = [], []
+    for strip, starts_y, starts_x, row, column in strips:
+        samples, known = _read_known(plane, strip, holes)
+        sums = _sum_cells(samples, starts_y, starts_x)
+        counts = _sum_cells(known[..., None].astype(np.float32), starts_y, starts_x)[..., 0]
+        seen = counts > 0
+        places.append(np.argwhere(seen) + np.array([row, column]))
+        colours.append(sums[seen] / counts[seen][:, None])
+    return (
+        np.concatenate(places).astype(np.float32),
+        np.concatenate(colours).astype(np.float32),
+    )
+
+
 def _read_known(
     plane: Plane, outer: Rect, holes: Sequence[Hole]
 ) -> tuple[Float32Array, BoolArray]:
-    """Return the outer rectangle's samples, 0 where not known, and where they are known."""
+    """Return a rectangle's samples, 0 where not known, and where they are known."""
     visible = outer.intersect(plane.grid.bounds)
-    read = plane.read(visible)
+    if visible.is_empty:
+        visible = Rect(outer.x_min, outer.y_min, outer.x_min, outer.y_min)
+        read = plane.read(Rect(0, 0, 0, 0))
+    else:
+        read = plane.read(visible)
     samples = np.zeros((outer.height, outer.width, read.shape[2]), np.float32)
     known = np.zeros((outer.height, outer.width), bool)
     window = (
@@ -139,27 +180,11 @@ def _read_known(
     return np.nan_to_num(samples, copy=False), known
 
 
-def _edges(length: int, cells: int, band: int) -> IntArray:
-    """Return where cells begin: one band before, the cells as stretch() cuts them, one after."""
-    starts = -(-np.arange(cells + 1) * length // cells)
-    return np.concatenate([[0], starts + band]).astype(np.int64)
+def _cuts(length: int, cells: int) -> IntArray:
+    """Return (cells + 1,): where each of about equal cells begins, and the end."""
+    return np.asarray(np.arange(cells + 1) * length // cells, np.int64)
 
 
 def _sum_cells(samples: Float32Array, edges_y: IntArray, edges_x: IntArray) -> Float32Array:
     rows = np.add.reduceat(samples, edges_y, axis=0)
     return np.asarray(np.add.reduceat(rows, edges_x, axis=1), np.float32)
-
-
-def _spread(sums: Float32Array, counts: Float32Array, middle: float) -> Float32Array:
-    """Return cell means; where a cell has no sample, the others by inverse squared distance."""
-    is_known = counts > 0
-    if not is_known.any():
-        return np.full_like(sums, middle)
-    means = sums / np.maximum(counts, 1)[..., None]
-    known_at = np.argwhere(is_known).astype(np.float32)
-    empty_at = np.argwhere(~is_known).astype(np.float32)
-    distances = ((empty_at[:, None] - known_at[None]) ** 2).sum(axis=2)
-    weights = 1 / distances
-    weights /= weights.sum(axis=1, keepdims=True)
-    means[~is_known] = weights @ means[is_known]
-    return means.astype(np.float32)

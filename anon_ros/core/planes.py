@@ -117,7 +117,7 @@ class ArrayPlane:
         if np.issubdtype(target.dtype, np.integer):
             limits = np.iinfo(target.dtype)
             samples = np.clip(np.rint(samples), limits.min, limits.max)
-        np.copyto(target, samples.astype(target.dtype), where=inside[..., None])
+        np.copyto(target, samples, where=inside[..., None], casting='unsafe')
 
     def _crop(self, rect: Rect) -> NDArray[Any]:
         return self._samples[rect.y_min:rect.y_max, rect.x_min:rect.x_max]
