@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every method owes: the hole is no input, all of it is overwritten, nothing else is."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anon_ros.anonymization.blur import Blur
+from anon_ros.anonymization.by_kind import ByKind
+from anon_ros.anonymization.mask_out import MaskOut
+from anon_ros.anonymization.pixelate import Pixelate
+from anon_ros.anonymization.surroundings import holes_of
+from anon_ros.core.planes import ArrayPlane, Grid
+from anon_ros.core.regions import Kind, Mask, Regions
+
+METHODS = {
+    'pixelate': Pixelate(cells=6, seed=0), 'blur': Blur(), 'mask-out': MaskOut(),
+}
+SIZE_WH = (61, 47)
+
+
+def noise(seed, shape=(SIZE_WH[1], SIZE_WH[0], 3), dtype=np.uint8):
+    limit = np.iinfo(dtype).max
+    return np.random.default_rng(seed).integers(0, limit, shape, dtype, endpoint=True)
+
+
+def plane_of(image, **values):
+    amplitude = np.iinfo(image.dtype).max
+    grid = values.pop('grid', Grid((image.shape[1], image.shape[0])))
+    return ArrayPlane(image, grid, middle=amplitude // 2 + 1, amplitude=amplitude, **values)
+
+
+def hidden_pixels(regions, grid):
+    hidden = np.zeros(grid.size_wh[::-1], bool)
+    for hole in holes_of(regions, grid):
+        rect = hole.rect
+        hidden[rect.y_min:rect.y_max, rect.x_min:rect.x_max] |= hole.inside
+    return hidden
+
+
+boxes = st.lists(
+    st.tuples(st.floats(-40, 80), st.floats(-40, 60), st.floats(0.2, 90), st.floats(0.2, 90)),
+    min_size=1, max_size=4,
+).map(lambda rows: [[x, y, x + w, y + h] for x, y, w, h in rows])
+
+
+@pytest.mark.parametrize('method', METHODS)
+@settings(max_examples=40)
+@given(boxes_xyxy=boxes, seed=st.integers(0, 9))
+def test_the_hole_is_no_input_and_the_rest_stays(method, boxes_xyxy, seed):
+    regions = Regions.of(boxes_xyxy, Kind.FACE)
+    original = noise(seed)
+    plane = plane_of(original.copy())
+    hidden = hidden_pixels(regions, plane.grid)
+    changed = original.copy()
+    changed[hidden] = 255 - changed[hidden]
+    other = plane_of(changed)
+    for each in (plane, other):
+        METHODS[method].anonymize([each], regions, regions)
+    assert np.array_equal(plane._samples, other._samples)
+    assert np.array_equal(plane._samples[~hidden], original[~hidden])
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_every_hidden_pixel_is_overwritten(method):
+    original = noise(1)
+    regions = Regions.of([[-3, 5.5, 20, 30], [50, 40, 99, 99]], Kind.FACE)
+    plane = plane_of(original.copy())
+    METHODS[method].anonymize([plane], regions, regions)
+    hidden = hidden_pixels(regions, plane.grid)
+    same = (plane._samples == original).all(axis=2)
+    assert hidden[46, 60]
+    assert hidden[10, 0]
+    # Random pixels equal what replaces them with a chance of about 256 ** -3.
+    assert not same[hidden].any()
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_an_image_that_is_hidden_all_over_shows_no_sample(method):
+    regions = Regions.of([[-5, -5, 99, 99]], Kind.FACE)
+    results = []
+    for seed in (1, 2):
+        plane = plane_of(noise(seed))
+        METHODS[method].anonymize([plane], regions, regions)
+        results.append(plane._samples)
+    assert np.array_equal(*results)
+
+
+def test_other_hidden_regions_are_no_input_either():
+    face, body = Regions.of([[10, 10, 20, 20]], Kind.FACE), Regions.of([[8, 4, 40, 44]], Kind.BODY)
+    everything = Regions.concatenate([body, face])
+    by_kind = ByKind({Kind.FACE: METHODS['pixelate'], Kind.BODY: METHODS['blur']})
+    original = noise(3)
+    hidden = hidden_pixels(everything, Grid(SIZE_WH))
+    changed = original.copy()
+    changed[hidden] = 0
+    results = []
+    for image in (original.copy(), changed):
+        plane = plane_of(image)
+        by_kind.anonymize([plane], everything, everything)
+        results.append(plane._samples)
+    assert np.array_equal(*results)
+    with pytest.raises(KeyError):
+        by_kind.anonymize([plane_of(original)], Regions.of([[0, 0, 5, 5]], Kind.PLATE), everything)
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_a_silhouette_hides_its_shape_only(method):
+    inside = np.zeros((20, 10), bool)
+    inside[3:18, 2:9] = True
+    regions = Regions.of([[5, 5, 15, 25]], Kind.BODY, masks=[Mask(inside, 5, 5)])
+    original = noise(4)
+    plane = plane_of(original.copy())
+    METHODS[method].anonymize([plane], regions, regions)
+    expected = np.zeros(SIZE_WH[::-1], bool)
+    expected[5:25, 5:15] = inside
+    differs = (plane._samples != original).any(axis=2)
+    assert not differs[~expected].any()
+    assert differs[expected].all()
+
+
+@pytest.mark.parametrize('method', METHODS)
+@pytest.mark.parametrize(('step_xy', 'size_wh'), [((2, 2), (31, 24)), ((2, 1), (31, 47))])
+def test_subsampled_planes_are_covered_outward(method, step_xy, size_wh):
+    grid = Grid(size_wh, step_xy)
+    original = noise(5, size_wh[::-1])
+    plane = plane_of(original.copy(), grid=grid, is_chroma=True)
+    regions = Regions.of([[11, 11, 21, 21]], Kind.FACE)
+    METHODS[method].anonymize([plane], regions, regions)
+    differs = plane._samples[..., 0] != original
+    rows, columns = np.nonzero(differs)
+    assert columns.min() == 11 // step_xy[0]
+    assert columns.max() == (21 - 1) // step_xy[0]
+    assert rows.min() == 11 // step_xy[1]
+    assert rows.max() == (21 - 1) // step_xy[1]
+
+
+@pytest.mark.parametrize('method', METHODS)
+@pytest.mark.parametrize('dtype', [np.uint16, np.dtype('>u2'), np.int16])
+def test_deep_samples(method, dtype):
+    image = noise(6, SIZE_WH[::-1], np.uint16).astype(dtype)
+    plane = plane_of(image.copy())
+    regions = Regions.of([[10, 10, 30, 30]], Kind.FACE)
+    METHODS[method].anonymize([plane], regions, regions)
+    assert plane._samples.dtype == np.dtype(dtype)
+    differs = plane._samples[..., 0] != image
+    assert differs[10:30, 10:30].mean() > 0.99
+    assert differs.sum() == differs[10:30, 10:30].sum()
+
+
+def test_nan_around_a_hole_does_not_spread():
+    image = np.full((40, 40), 5, np.float32)
+    image[8:10] = np.nan
+    plane = ArrayPlane(image, Grid((40, 40)), middle=0, amplitude=10)
+    regions = Regions.of([[10, 10, 20, 20]], Kind.FACE)
+    METHODS['blur'].anonymize([plane], regions, regions)
+    assert np.isfinite(image[10:20, 10:20]).all()
+
+
+def test_the_mosaic_shows_the_same_cells_at_any_size():
+    for side in (4, 12, 40):
+        image = np.full((60, 60), 100, np.uint8)
+        plane = plane_of(image)
+        regions = Regions.of([[10, 10, 10 + side, 10 + side]], Kind.FACE)
+        METHODS['pixelate'].anonymize([plane], regions, regions)
+        hole = image[10:10 + side, 10:10 + side]
+        assert len(np.unique(hole)) <= 36
+        assert hole.std() > 5
