@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks on the CPU, by OpenVINO."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import OrderedDict
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import openvino as ov
+
+from anon_ros.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from anon_ros.detection.runtime import Array, NetworkOptions, Shape
+
+MAX_COMPILED = 8
+
+_Sizes: TypeAlias = 'tuple[tuple[str, Shape], ...]'
+
+
+class OpenVinoNetwork:
+    """
+    A network compiled by OpenVINO for the CPU.
+
+    One compiled network serves all threads, each with a request of its own; it computes on
+    as many streams as there are callers. A network meets few sizes (one for each camera and
+    scale), so it is compiled for each of them, which is faster than one for any size.
+    """
+
+    def __init__(self, path: Path, options: NetworkOptions) -> None:
+        """Read the file; raise ModelError where it is no network or lacks an output."""
+        self._path = path
+        self._options = options
+        self._lock = threading.Lock()
+        self._compiled: OrderedDict[_Sizes, tuple[int, ov.CompiledModel]] = OrderedDict()
+        self._serials = itertools.count()
+        self._thread = threading.local()
+        self._model = self._read()
+        self.input_names = tuple(port.any_name for port in self._model.inputs)
+        self.output_names = tuple(port.any_name for port in self._model.outputs)
+
+    def run(self, inputs: Array | Mapping[str, Array]) -> dict[str, Array]:
+        """Return the outputs by name; see Network."""
+        named = {self.input_names[0]: inputs} if isinstance(inputs, np.ndarray) else dict(inputs)
+        if set(named) != set(self.input_names):
+            raise ModelError(
+                f'{self._path.name} takes {", ".join(self.input_names)}, not {", ".join(named)}')
+        serial, compiled = self._compiled_for(named)
+        try:
+            request = self._request(serial, compiled)
+            request.infer(
+                {name: np.ascontiguousarray(array) for name, array in named.items()},
+                share_inputs=True,
+            )
+            return {
+                name: np.array(request.get_output_tensor(i).data)
+                for i, name in enumerate(self.output_names)
+            }
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise ModelError(f'{self._path.name} does not run: {_cause(error)}') from error
+
+    def _read(self) -> ov.Model:
+        try:
+            model = _core().read_model(self._path)
+        except RuntimeError as error:
+            raise ModelError(f'{self._path} is no network: {_cause(error)}') from error
+        if self._options.outputs:
+            model = self._prune(model)
+        return _with_image_input(model) if self._options.image_input else model
+
+    def _prune(self, model: ov.Model) -> ov.Model:
+        try:
+            ports = [model.output(name) for name in self._options.outputs]
+        except RuntimeError as error:
+            raise ModelError(f'{self._path.name} lacks an output: {_cause(error)}') from error
+        results = [ov.opset8.result(port.get_node().input_value(0)) for port in ports]
+        pruned = ov.Model(results, model.get_parameters(), self._path.stem)
+        for port, name in zip(pruned.outputs, self._options.outputs, strict=True):
+            port.tensor.set_names({name})
+        return pruned
+
+    def _compiled_for(self, named: Mapping[str, Array]) -> tuple[int, ov.CompiledModel]:
+        sizes = self._options.input_shapes or tuple(
+            (name, tuple(array.shape)) for name, array in named.items())
+        with self._lock:
+            if sizes in self._compiled:
+                self._compiled.move_to_end(sizes)
+            else:
+                self._compiled[sizes] = (next(self._serials), self._compile(sizes))
+                if len(self._compiled) > MAX_COMPILED:
+                    self._compiled.popitem(last=False)
+            return self._compiled[sizes]
+
+    def _compile(self, sizes: _Sizes) -> ov.CompiledModel:
+        # ov.Model is changed by reshape, and what was compiled from it before is not.
+        try:
+            self._model.reshape({name: ov.PartialShape(list(shape)) for name, shape in sizes})
+            return _core().compile_model(self._model, 'CPU', self._config())
+        except RuntimeError as error:
+            given = ', '.join(f'{name} {shape}' for name, shape in sizes)
+            raise ModelError(
+                f'{self._path.name} does not take {given}: {_cause(error)}') from error
+
+    def _config(self) -> dict[str, Any]:
+        return {
+            'NUM_STREAMS': self._options.stream_count,
+            'INFERENCE_NUM_THREADS': self._options.thread_count,
+            'INFERENCE_PRECISION_HINT':
+                'bf16' if _has_bfloat16() and not self._options.is_exact else 'f32',
+            'ENABLE_CPU_PINNING': False,
+        }
+
+    def _request(self, serial: int, compiled: ov.CompiledModel) -> ov.InferRequest:
+        requests: OrderedDict[int, ov.InferRequest] | None = getattr(
+            self._thread, 'requests', None)
+        if requests is None:
+            requests = self._thread.requests = OrderedDict()
+        if serial not in requests:
+            requests[serial] = compiled.create_infer_request()
+            if len(requests) > MAX_COMPILED:
+                requests.popitem(last=False)
+        requests.move_to_end(serial)
+        return requests[serial]
+
+
+def _with_image_input(model: ov.Model) -> ov.Model:
+    steps = ov.preprocess.PrePostProcessor(model)
+    steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout('NHWC'))
+    steps.input().model().set_layout(ov.Layout('NCHW'))
+    return steps.build()
+
+
+@lru_cache(maxsize=1)
+def _core() -> ov.Core:
+    return ov.Core()
+
+
+@lru_cache(maxsize=1)
+def _has_bfloat16() -> bool:
+    return 'BF16' in _core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+
+
+def _cause(error: Exception) -> str:
+    """Return the last line that says something; the ones before it name OpenVINO's sources."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

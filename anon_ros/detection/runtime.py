@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One interface for every engine: OpenVINO on the CPU, ONNX Runtime on a GPU."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from numpy.typing import NDArray
+
+from anon_ros.errors import ModelError, SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+Array: TypeAlias = NDArray[Any]
+Shape: TypeAlias = tuple[int, ...]
+
+
+class Network(Protocol):
+    """
+    A network that runs. Safe to call from several threads at once.
+
+    Whatever has this method is one: an engine that load_network does not know is a class beside
+    it.
+    """
+
+    def run(self, inputs: Array | Mapping[str, Array]) -> dict[str, Array]:
+        """
+        Return the outputs by name, arrays of the caller's own.
+
+        inputs: the arrays by name, or the array alone where the network takes one.
+        Raises ModelError when the engine refuses.
+        """
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """
+    How a network is to be run.
+
+    device: auto, cpu or cuda:N. threads: cores to use in all; 0 for every core.
+    streams: how many callers run side by side, each on threads / streams cores; 0 for one per
+        thread, which serves many frames best, while 1 serves a single camera's latency.
+    image_input: the input is given as (n, h, w, c) uint8, and converted by the engine to the
+        (n, c, h, w) float32 that the network takes.
+    input_shapes: sizes by input name, -1 where open; without it the network is compiled once
+        for every size it meets, and the least recently used ones are dropped.
+    outputs: the names to compute; () for all. What only the others need is not computed.
+    is_exact: compute in float32 even where the CPU has bfloat16.
+    """
+
+    device: str = 'auto'
+    threads: int = 0
+    streams: int = 0
+    image_input: bool = False
+    input_shapes: tuple[tuple[str, Shape], ...] = ()
+    outputs: tuple[str, ...] = ()
+    is_exact: bool = False
+
+    @property
+    def thread_count(self) -> int:
+        """The cores to use."""
+        return self.threads or available_cores()
+
+    @property
+    def stream_count(self) -> int:
+        """The callers that run side by side."""
+        return self.streams or self.thread_count
+
+
+def load_network(
+    path: Path,
+    *,
+    device: str = 'auto',
+    threads: int = 0,
+    streams: int = 0,
+    image_input: bool = False,
+    input_shapes: Mapping[str, Shape] | None = None,
+    outputs: Sequence[str] = (),
+    is_exact: bool = False,
+) -> Network:
+    """
+    Return the network of an .onnx or .tflite file, ready to run; see NetworkOptions.
+
+    On a GPU, where device asks for one or is auto and there is one, ONNX Runtime runs it; on the
+    CPU OpenVINO does, and ONNX Runtime where OpenVINO is not installed.
+    Raises ModelError: the file is no network, an engine is missing or does not start.
+    """
+    options = NetworkOptions(
+        device, threads, streams, image_input, tuple((input_shapes or {}).items()),
+        tuple(outputs), is_exact,
+    )
+    if not path.is_file():
+        raise ModelError(f'{path} is not there')
+    gpu = _gpu_index(device) if path.suffix == '.onnx' else None
+    if gpu is None and importlib.util.find_spec('openvino') is not None:
+        from anon_ros.detection.openvino_network import OpenVinoNetwork  # noqa: PLC0415 - heavy
+
+        return OpenVinoNetwork(path, options)
+    if path.suffix != '.onnx' or importlib.util.find_spec('onnxruntime') is None:
+        raise ModelError(f'no engine here runs {path.name}: pip install openvino')
+    from anon_ros.detection.onnx_network import OnnxNetwork  # noqa: PLC0415 - heavy
+
+    return OnnxNetwork(path, options, gpu)
+
+
+def available_cores() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _gpu_index(device: str) -> int | None:
+    """
+    Return the GPU to use, or None for the CPU.
+
+    Raises SettingError for a device of another form, ModelError for a GPU that is not to be had.
+    """
+    if device == 'cpu':
+        return None
+    if device == 'auto':
+        return 0 if 'CUDAExecutionProvider' in _onnx_providers() else None
+    found = re.fullmatch(r'cuda(?::(\d+))?', device)
+    if not found:
+        raise SettingError(f"device: '{device}' is none of auto, cpu, cuda:N")
+    if 'CUDAExecutionProvider' not in _onnx_providers():
+        raise ModelError(
+            f'device {device}: ONNX Runtime has no CUDA here: pip install onnxruntime-gpu, '
+            'or take device cpu'
+        )
+    return int(found.group(1) or 0)
+
+
+def _onnx_providers() -> list[str]:
+    if importlib.util.find_spec('onnxruntime') is None:
+        return []
+    import onnxruntime  # noqa: PLC0415 - heavy
+
+    return list(onnxruntime.get_available_providers())
