@@ -32,10 +32,10 @@ def fetch_from_web(source: WebSource, target: Path) -> None:
 
     # pooch leaves the response of a failed download open.
     with contextlib.ExitStack() as opened:
-        fetch = pooch.HTTPDownloader(
-            timeout=CONNECT_TIMEOUT_S,
-            hooks={'response': lambda response, **_: opened.callback(response.close)},
-        )
+        def close_later(response: requests.Response, **_: object) -> None:
+            opened.callback(response.close)
+
+        fetch = pooch.HTTPDownloader(timeout=CONNECT_TIMEOUT_S, hooks={'response': close_later})
         try:
             fetch(source.url, str(target), None)
         except (requests.RequestException, OSError, ValueError) as error:
