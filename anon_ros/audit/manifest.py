@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The manifest: what a run did, to what, by which means, and what it could not do.
+
+It is written as manifest.json inside a result's folder, or as NAME.manifest.json beside a lone
+file. Its schema is this module: each dataclass is a JSON object, each field a key. A reader
+ignores keys that it does not know; a change that it must not ignore raises SCHEMA_VERSION.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, get_args
+
+from anon_ros.audit import typed_json
+from anon_ros.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+SCHEMA = 'anon_ros/manifest'
+SCHEMA_VERSION = 1
+FILE_NAME = 'manifest.json'
+MAX_BYTES = 64 * 2**20
+
+Outcome = Literal['unchanged', 'anonymized', 'masked']
+Action = Literal['anonymized', 'copied', 'dropped']
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file: its name inside the bag, its size, and its sha256 in hex or '' where not taken."""
+
+    name: str
+    size_bytes: int
+    sha256: str = ''
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """A network that took part, the sha256 of its weights in hex, and its licence."""
+
+    name: str
+    sha256: str
+    licence: str = ''
+
+
+@dataclass(frozen=True)
+class BagRecord:
+    """
+    A recording, before or after.
+
+    name: the last part of its path. storage: e.g. 'mcap', 'sqlite3', 'ros1', 'images'.
+    fingerprint: see fingerprint(); '' where not taken.
+    """
+
+    name: str
+    storage: str
+    fingerprint: str = ''
+    start_ns: int = 0
+    duration_ns: int = 0
+    messages: int = 0
+    files: tuple[FileRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class WithheldFrame:
+    """A frame that could not be handled and was masked all over, and why."""
+
+    stamp_ns: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class HeightHistogram:
+    """
+    Regions by height.
+
+    edges_px: N lower ends; the last bin has no upper one. regions: kind -> N counts.
+    """
+
+    edges_px: tuple[int, ...]
+    regions: dict[str, tuple[int, ...]]
+
+    def __post_init__(self) -> None:
+        """Check the lengths; raise ValueError."""
+        _check_lengths(len(self.edges_px), self.regions)
+
+
+@dataclass(frozen=True)
+class TimeSeries:
+    """
+    Frames and regions over time.
+
+    start_ns: where the first of N bins starts. frames, withheld: N counts.
+    regions: kind -> N counts, summed over the frames of a bin.
+    """
+
+    start_ns: int
+    bin_ns: int
+    frames: tuple[int, ...]
+    withheld: tuple[int, ...]
+    regions: dict[str, tuple[int, ...]]
+
+    def __post_init__(self) -> None:
+        """Check the lengths; raise ValueError."""
+        if self.bin_ns <= 0:
+            raise ValueError('bin_ns is not above 0')
+        _check_lengths(len(self.frames), {'withheld': self.withheld, **self.regions})
+
+
+@dataclass(frozen=True)
+class CameraCounts:
+    """
+    What became of the frames of one camera topic.
+
+    unchanged: nothing to hide, not a byte was touched. anonymized: regions were overwritten.
+    withheld: masked all over, since it was not certain that everything was hidden.
+    withheld_frames: the first of them; withheld_by_reason counts all.
+    """
+
+    unchanged: int
+    anonymized: int
+    withheld: int
+    regions_by_kind: dict[str, int]
+    regions_by_origin: dict[str, int]
+    heights: HeightHistogram
+    over_time: TimeSeries
+    withheld_by_reason: dict[str, int] = field(default_factory=dict)
+    withheld_frames: tuple[WithheldFrame, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the signs; raise ValueError."""
+        if min(self.unchanged, self.anonymized, self.withheld) < 0:
+            raise ValueError('a count of frames is negative')
+
+    @property
+    def frames(self) -> int:
+        """All frames of the topic."""
+        return self.unchanged + self.anonymized + self.withheld
+
+
+@dataclass(frozen=True)
+class TopicRecord:
+    """
+    One topic of the recording.
+
+    messages: as many as came in. camera: counts of frames, for an anonymized topic.
+    dropped: messages left out, by reason.
+    """
+
+    name: str
+    type: str
+    action: Action
+    messages: int
+    camera: CameraCounts | None = None
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StageTiming:
+    """How long one stage took: runs, wall time summed over threads in s, percentiles in ms."""
+
+    stage: str
+    count: int
+    total_s: float
+    p50_ms: float
+    p95_ms: float
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """
+    What a run did.
+
+    command: as typed. started, finished: UTC, ISO 8601. settings: core.settings.to_mapping.
+    wall_s: from start to finish. regions_file: what was found, per topic and stamp.
+    """
+
+    tool_version: str
+    command: tuple[str, ...]
+    started: str
+    finished: str
+    wall_s: float
+    settings: dict[str, object]
+    models: tuple[ModelRecord, ...]
+    source: BagRecord
+    result: BagRecord
+    topics: tuple[TopicRecord, ...]
+    timings: tuple[StageTiming, ...] = ()
+    regions_file: FileRecord | None = None
+    schema: str = SCHEMA
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        """Check schema and topics; raise ValueError."""
+        if self.schema != SCHEMA:
+            raise ValueError(f"schema is '{self.schema[:60]}', expected '{SCHEMA}'")
+        if self.schema_version != SCHEMA_VERSION:
+            raise ValueError(
+                f'schema_version is {self.schema_version}; this version of anon_ros reads '
+                f'{SCHEMA_VERSION}'
+            )
+        names = [topic.name for topic in self.topics]
+        if len(set(names)) != len(names):
+            raise ValueError('topics names one twice')
+
+    @property
+    def cameras(self) -> dict[str, CameraCounts]:
+        """The counts of each camera topic."""
+        return {topic.name: topic.camera for topic in self.topics if topic.camera}
+
+    @property
+    def frames(self) -> int:
+        """Camera frames in all."""
+        return sum(counts.frames for counts in self.cameras.values())
+
+    @property
+    def withheld(self) -> int:
+        """Frames masked all over."""
+        return sum(counts.withheld for counts in self.cameras.values())
+
+    @property
+    def regions_by_kind(self) -> dict[str, int]:
+        """Regions hidden in all, by kind."""
+        total: dict[str, int] = {}
+        for counts in self.cameras.values():
+            for kind, number in counts.regions_by_kind.items():
+                total[kind] = total.get(kind, 0) + number
+        return total
+
+    @property
+    def frames_per_s(self) -> float:
+        """Camera frames per second of the run."""
+        return self.frames / self.wall_s if self.wall_s > 0 else 0.0
+
+    def to_json(self) -> str:
+        """Return the manifest as a JSON text."""
+        return json.dumps(typed_json.to_plain(self), indent=1, allow_nan=False) + '\n'
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """
+        Return the manifest of a JSON text.
+
+        Raises ValueError that names the field which is wrong.
+        """
+        return typed_json.from_plain(cls, typed_json.parse(text))
+
+
+def manifest_path(result: Path) -> Path:
+    """Return where the manifest of a result lies: in its folder, or beside a lone file."""
+    if result.is_dir():
+        return result / FILE_NAME
+    return result.with_name(f'{result.name}.{FILE_NAME}')
+
+
+def write_manifest(manifest: Manifest, path: Path) -> None:
+    """
+    Write a manifest.
+
+    Raises OutputError where the file cannot be written.
+    """
+    try:
+        path.write_text(manifest.to_json(), encoding='utf-8')
+    except OSError as error:
+        raise OutputError(f'{path}: cannot write the manifest: {error.strerror}') from error
+
+
+def read_manifest(path: Path) -> Manifest:
+    """
+    Read a manifest.
+
+    Raises InputError that names the file and what is wrong with it.
+    """
+    try:
+        with path.open('rb') as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ValueError(f'it is larger than {MAX_BYTES >> 20} MiB')
+        return Manifest.from_json(content.decode('utf-8'))
+    except OSError as error:
+        raise InputError(f'{path}: cannot read the manifest: {error.strerror}') from error
+    except ValueError as error:
+        raise InputError(f'{path}: not a manifest of anon_ros: {error}') from error
+
+
+def is_anonymized(result: Path) -> bool:
+    """
+    Return whether a recording says of itself that anon_ros made it, and still is what was made.
+
+    result: a bag's folder or a lone file. False where the manifest is missing or damaged, or
+    where one of the files it names is missing or has another size.
+    """
+    try:
+        manifest = read_manifest(manifest_path(result))
+    except InputError:
+        return False
+    folder = result if result.is_dir() else result.parent
+    return bool(manifest.result.files) and all(
+        _has_size(folder, record) for record in manifest.result.files
+    )
+
+
+def fingerprint(
+    start_ns: int, sizes_bytes: Iterable[int], messages_by_topic: Mapping[str, int]
+) -> str:
+    """
+    Return a hash that tells recordings apart without reading them.
+
+    sha256, in hex, over the start, the files' sizes in order of their names, and each topic's
+    count. Two recordings with the same one are the same for every practical purpose; it is no
+    proof against a forger.
+    """
+    content = [start_ns, list(sizes_bytes), sorted(messages_by_topic.items())]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _has_size(folder: Path, record: FileRecord) -> bool:
+    try:
+        return (folder / record.name).stat().st_size == record.size_bytes
+    except (OSError, ValueError):
+        return False
+
+
+def _check_lengths(length: int, columns: Mapping[str, tuple[int, ...]]) -> None:
+    for name, column in columns.items():
+        if len(column) != length:
+            raise ValueError(f'{name} has {len(column)} values, expected {length}')
