@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which region of a frame continues which track: arrays in, pairs out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from anon_ros.core import boxes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from anon_ros.core.regions import BoolArray, Float32Array, IntArray
+
+# How far a centre may lie from where it was expected, in sizes of the region: a face that walks
+# past at 1.5 m/s moves six of its own widths in a second, and half of that is still unexpected.
+_REACH = 0.8
+_REACH_PER_S = 3.0
+_LARGEST_REACH = 3.0
+# A person who steps behind a car loses half of the box at once.
+_LARGEST_RATIO = 2.5
+
+
+def associate(
+    expected_xyxy: Float32Array,
+    boxes_xyxy: Float32Array,
+    same_kind: BoolArray,
+    gaps_s: NDArray[np.floating],
+    is_weak: BoolArray,
+) -> list[tuple[int, int]]:
+    """
+    Return pairs (track, region), each track and each region at most once.
+
+    expected_xyxy: (T, 4) where each track should be now. boxes_xyxy: (N, 4) what was seen.
+    same_kind: (T, N). gaps_s: (T,) s since each track was seen last. is_weak: (N,) regions of
+    low score, which take only what the others leave (as in ByteTrack, Zhang et al. 2022).
+    The best pair goes first: with motion predicted, conflicts are too rare for an optimal
+    assignment to pay. Ties fall to the older track, so that a run can be repeated.
+    """
+    cost = np.where(same_kind, _costs(expected_xyxy, boxes_xyxy, gaps_s), np.inf)
+    cost = cost + np.where(is_weak, 1e3, 0.0)[None, :]
+    tracks, regions = np.nonzero(np.isfinite(cost))
+    order = np.argsort(cost[tracks, regions], kind='stable')
+    free_tracks, free_regions = set(tracks.tolist()), set(regions.tolist())
+    pairs = []
+    for track, region in zip(tracks[order].tolist(), regions[order].tolist(), strict=True):
+        if track in free_tracks and region in free_regions:
+            free_tracks.remove(track)
+            free_regions.remove(region)
+            pairs.append((track, region))
+    return pairs
+
+
+def _costs(
+    expected_xyxy: Float32Array, boxes_xyxy: Float32Array, gaps_s: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return (T, N) costs: distance in sizes, change of size, age, less the overlap; or inf."""
+    expected_size = np.maximum(expected_xyxy[:, 2:] - expected_xyxy[:, :2], 1.0)
+    size = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 1.0)
+    expected_scale = np.sqrt(expected_size.prod(axis=1))[:, None]
+    scale = np.sqrt(size.prod(axis=1))[None, :]
+    centres = (expected_xyxy[:, :2] + expected_xyxy[:, 2:]) / 2
+    offset = centres[:, None] - (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:])[None] / 2
+    distance = np.hypot(offset[..., 0], offset[..., 1]) / ((expected_scale + scale) / 2)
+    change = np.abs(np.log(expected_scale / scale))
+    overlap = boxes.iou(expected_xyxy, boxes_xyxy)
+    reach = np.minimum(_REACH + _REACH_PER_S * gaps_s, _LARGEST_REACH)[:, None]
+    is_near = (distance <= reach) | (overlap >= 0.3)
+    is_possible = is_near & (change <= np.log(_LARGEST_RATIO))
+    cost = distance + 0.5 * change - overlap + 0.5 * np.minimum(gaps_s, 1.0)[:, None]
+    return np.where(is_possible, cost, np.inf)
+
+
+def same_kinds(track_kinds: IntArray, kinds: IntArray) -> BoolArray:
+    """Return (T, N): whether track and region are of one kind."""
+    return np.asarray(track_kinds[:, None] == kinds[None, :], np.bool_)

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the trackers share: frames in, each with its scene, the camera's path and track ids out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from anon_ros.core.regions import Origin, Regions
+from anon_ros.tracking import association, frame_motion
+from anon_ros.tracking.track import Box, Point, Track, expected
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anon_ros.core.interfaces import Sighting
+    from anon_ros.core.regions import Float32Array, Kind, UInt8Array
+    from anon_ros.tracking.frame_motion import Vector
+
+STRONG_SCORE = 0.5
+# A faster camera is followed as if it were this fast. It forgives stamps that repeat or jump back
+# a little, and bounds how many frames a window of time can hold, whatever the stamps are.
+_LEAST_STEP_NS = 10_000_000
+# A jump back of more than this starts the recording anew.
+_LEAST_RESTART_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Frame:
+    """
+    A sighting with what its place in the recording tells.
+
+    number: counted from 0. time_ns: on a clock that always advances. scene: counts the cuts.
+    path_xy: how far the picture has moved since the first frame, in px.
+    seen: the tracks with a region in it.
+    """
+
+    sighting: Sighting
+    number: int
+    time_ns: int
+    scene: int
+    path_xy: Vector
+    seen: frozenset[int]
+
+    def with_unseen(self, tracks: Sequence[Track], drawn: Sequence[tuple[Box, float, Origin]]
+                    ) -> Sighting:
+        """
+        Return the sighting with regions of tracks that were not seen in it.
+
+        drawn: for each track a box in the steady picture, a score and an origin. A box that
+        touches no pixel of the image is left out.
+        """
+        if not tracks:
+            return self.sighting
+        boxes_xyxy = np.array([box for box, _, _ in drawn], np.float64)
+        boxes_xyxy = (boxes_xyxy + np.array([*self.path_xy, *self.path_xy])).astype(np.float32)
+        limit = np.array(self.sighting.size_wh)
+        is_inside = (boxes_xyxy[:, 2:] > 0).all(axis=1) & (boxes_xyxy[:, :2] < limit).all(axis=1)
+        unseen = Regions(
+            boxes_xyxy=boxes_xyxy,
+            kinds=np.array([track.kind for track in tracks], np.int64),
+            scores=np.array([score for _, score, _ in drawn], np.float32),
+            track_ids=np.array([track.track_id for track in tracks], np.int64),
+            origins=np.array([int(origin) for _, _, origin in drawn], np.int64),
+            masks=(None,) * len(tracks),
+        ).select(is_inside)
+        return replace(
+            self.sighting, regions=Regions.concatenate([self.sighting.regions, unseen])
+        )
+
+
+class Follower:
+    """
+    Gives regions their tracks, frame by frame.
+
+    memory_ns: how long a track that is not seen is still waited for; always for one frame.
+    strong_score: a region that has it is no accident, even when it is seen only once.
+    """
+
+    def __init__(self, memory_ns: int, strong_score: float, first_track_id: int) -> None:
+        self.tracks: list[Track] = []
+        self._memory_ns = memory_ns
+        self._strong_score = strong_score
+        self._next_track_id = first_track_id
+        self._last: Frame | None = None
+        self._thumbnail: UInt8Array | None = None
+
+    @property
+    def next_track_id(self) -> int:
+        """The id that the next new track gets."""
+        return self._next_track_id
+
+    def is_restart(self, sighting: Sighting) -> bool:
+        """Return whether a frame's stamp lies so far back that the recording starts anew."""
+        if self._last is None:
+            return False
+        back_ns = self._last.sighting.stamp_ns - sighting.stamp_ns
+        return back_ns > max(self._memory_ns, _LEAST_RESTART_NS)
+
+    def push(self, sighting: Sighting) -> Frame:
+        """Return the next frame, its regions with track ids."""
+        frame = self._placed(sighting)
+        regions = sighting.regions
+        tracks = self._continued(frame) if len(regions) else []
+        frame = replace(
+            frame,
+            sighting=replace(sighting, regions=regions.with_tracks(
+                np.array([track.track_id for track in tracks], np.int64)
+            )),
+            seen=frozenset(track.track_id for track in tracks),
+        )
+        self._last = frame
+        return frame
+
+    def forget(self, frame: Frame, memory_ns: int) -> None:
+        """
+        Let go of what says nothing any more about that frame and later ones.
+
+        memory_ns: how long a track is kept that is not seen.
+        """
+        kept = []
+        for track in self.tracks:
+            is_recent = track.last.number >= frame.number - 2
+            if is_recent or track.last.time_ns >= frame.time_ns - memory_ns:
+                track.forget(frame.number, frame.time_ns)
+                kept.append(track)
+        self.tracks = kept
+
+    def _placed(self, sighting: Sighting) -> Frame:
+        last, before = self._last, self._thumbnail
+        if sighting.thumbnail is not None:
+            self._thumbnail = sighting.thumbnail
+        if last is None:
+            return Frame(sighting, 0, 0, 0, (0.0, 0.0), frozenset())
+        step_ns = max(sighting.stamp_ns - last.sighting.stamp_ns, _LEAST_STEP_NS)
+        shift, is_cut = _change(before, sighting.thumbnail, step_ns / 1e9)
+        is_cut = is_cut or sighting.size_wh != last.sighting.size_wh
+        path_xy = _shifted(last.path_xy, shift, sighting)
+        return Frame(
+            sighting, last.number + 1, last.time_ns + step_ns, last.scene + is_cut, path_xy,
+            frozenset(),
+        )
+
+    def _continued(self, frame: Frame) -> list[Track]:
+        """Return the track of each region, new ones where none goes on."""
+        regions = frame.sighting.regions
+        extents, path = _extents(regions), np.array([*frame.path_xy, *frame.path_xy])
+        candidates = [track for track in self.tracks if self._is_awaited(track, frame)]
+        found: dict[int, Track] = {}
+        if candidates:
+            pairs = association.associate(
+                (np.array([expected(t.points, frame.time_ns) for t in candidates]) + path).astype(
+                    np.float32
+                ),
+                extents,
+                association.same_kinds(np.array([t.kind for t in candidates]), regions.kinds),
+                np.array([frame.time_ns - t.last.time_ns for t in candidates]) / 1e9,
+                regions.scores < self._strong_score,
+            )
+            found = {region: candidates[track] for track, region in pairs}
+        kinds, scores = regions.kinds.tolist(), regions.scores.tolist()
+        tracks = []
+        for region, box in enumerate((extents - path).tolist()):
+            track = found.get(region) or self._new_track(kinds[region], frame.scene)
+            track.add(
+                Point(frame.number, frame.time_ns, tuple(box), scores[region]), self._strong_score
+            )
+            tracks.append(track)
+        return tracks
+
+    def _is_awaited(self, track: Track, frame: Frame) -> bool:
+        if track.scene != frame.scene:
+            return False
+        is_recent = frame.number - track.last.number <= 2
+        return is_recent or frame.time_ns - track.last.time_ns <= self._memory_ns
+
+    def _new_track(self, kind: Kind | int, scene: int) -> Track:
+        track = Track(self._next_track_id, int(kind), scene)
+        self._next_track_id += 1
+        self.tracks.append(track)
+        return track
+
+
+def _change(
+    before: UInt8Array | None, after: UInt8Array | None, gap_s: float
+) -> tuple[Vector, bool]:
+    """Return the shift between two thumbnails, in their px, and whether they are of two scenes."""
+    if before is None or after is None or before.shape != after.shape:
+        return (0.0, 0.0), False
+    shift = frame_motion.estimate_shift(before, after)
+    is_cut = frame_motion.is_cut(before, after, shift, gap_s)
+    return ((0.0, 0.0), True) if is_cut else (shift, False)
+
+
+def _shifted(path_xy: Vector, shift: Vector, sighting: Sighting) -> Vector:
+    if sighting.thumbnail is None:
+        return path_xy
+    height, width = sighting.thumbnail.shape
+    return (
+        path_xy[0] + shift[0] * sighting.size_wh[0] / width,
+        path_xy[1] + shift[1] * sighting.size_wh[1] / height,
+    )
+
+
+def _extents(regions: Regions) -> Float32Array:
+    """Return (N, 4) boxes that hold each region's box and its mask."""
+    extents = np.array(regions.boxes_xyxy, np.float32)
+    for box, mask in zip(extents, regions.masks, strict=True):
+        if mask is None or not mask.inside.size:
+            continue
+        height, width = mask.inside.shape
+        if (box[:2] <= (mask.x, mask.y)).all() and (
+            box[2:] >= (mask.x + width, mask.y + height)
+        ).all():
+            continue
+        columns = np.flatnonzero(mask.inside.any(axis=0))
+        rows = np.flatnonzero(mask.inside.any(axis=1))
+        if len(columns):
+            box[:2] = np.minimum(box[:2], (mask.x + columns[0], mask.y + rows[0]))
+            box[2:] = np.maximum(box[2:], (mask.x + columns[-1] + 1, mask.y + rows[-1] + 1))
+    return extents

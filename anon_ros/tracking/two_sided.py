@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tracker of recordings: it looks ahead, so that what is found later is hidden earlier."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from anon_ros.core.regions import Origin
+from anon_ros.tracking.follower import STRONG_SCORE, Follower, Frame
+from anon_ros.tracking.track import Box, Track, between, beyond
+
+if TYPE_CHECKING:
+    from anon_ros.core.interfaces import Sighting
+
+
+class TwoSidedTracker:
+    """
+    A RegionTracker that holds each frame for a window of time.
+
+    Between two sightings of a track its region is filled in; before the first and after the last
+    one it is carried on. Nothing crosses a camera's cut, a jump back in time or a change of size.
+    A weak region that is seen once is hidden there and not carried.
+
+    window_s: how far it looks ahead and back, in s, and never less than one frame; 0 gives ids
+    only. carry_s: how far a region is carried, at most window_s; None for all of it.
+    strong_score: a region that has it is carried though it was seen only once.
+    first_track_id: the id of the first track; a run that goes on counts on from next_track_id.
+    """
+
+    def __init__(
+        self, window_s: float = 1.0, *, carry_s: float | None = None,
+        strong_score: float = STRONG_SCORE, first_track_id: int = 0,
+    ) -> None:
+        self._window_ns = round(window_s * 1e9)
+        self._carry_ns = round(min(window_s if carry_s is None else carry_s, window_s) * 1e9)
+        self._strong_score = strong_score
+        self._held: deque[Frame] = deque()
+        self._follower = Follower(self._window_ns, strong_score, first_track_id)
+
+    @property
+    def next_track_id(self) -> int:
+        """The id that the next new track gets."""
+        return self._follower.next_track_id
+
+    def push(self, sighting: Sighting) -> list[Sighting]:
+        """Take the next frame; return the frames whose look-ahead window has closed."""
+        done = self.flush() if self._follower.is_restart(sighting) else []
+        self._held.append(self._follower.push(sighting))
+        while self._held and self._is_closed(self._held[0]):
+            done.append(self._completed(self._held.popleft()))
+        return done
+
+    def flush(self) -> list[Sighting]:
+        """Return all frames still held: the recording ends here, or starts anew."""
+        done = [self._completed(frame) for frame in self._held]
+        self._held.clear()
+        self._follower = Follower(self._window_ns, self._strong_score, self.next_track_id)
+        return done
+
+    def _is_closed(self, frame: Frame) -> bool:
+        if self._window_ns == 0:
+            return True
+        newest = self._held[-1]
+        return newest.number > frame.number and newest.time_ns - frame.time_ns >= self._window_ns
+
+    def _completed(self, frame: Frame) -> Sighting:
+        tracks, drawn = [], []
+        for track in self._follower.tracks if self._window_ns else ():
+            region = self._unseen(track, frame)
+            if region is not None:
+                tracks.append(track)
+                drawn.append(region)
+        self._follower.forget(frame, self._window_ns)
+        return frame.with_unseen(tracks, drawn)
+
+    def _unseen(self, track: Track, frame: Frame) -> tuple[Box, float, Origin] | None:
+        """Return where a track must be in a frame in which nobody saw it; None for nowhere."""
+        if track.scene != frame.scene or not track.is_confirmed or track.track_id in frame.seen:
+            return None
+        before, after = track.around(frame.number)
+        if before and after:
+            score = min(before[-1].score, after[0].score)
+            return between(before[-1], after[0], frame.time_ns), score, Origin.FILLED
+        nearest_first = after or before[::-1]
+        nearest = nearest_first[0]
+        is_next = abs(nearest.number - frame.number) <= 1
+        if not is_next and abs(nearest.time_ns - frame.time_ns) > self._carry_ns:
+            return None
+        return beyond(nearest_first, frame.time_ns), nearest.score, Origin.CARRIED
