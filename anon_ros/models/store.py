@@ -69,6 +69,7 @@ class ModelStore:
         self.cache_dir = cache_dir or _default_cache_dir()
         self.offline_dir = offline_dir or (Path(offline) if offline else None)
         self._cards = cards
+        self._used: dict[str, ModelCard] = {}
 
     def path(self, name: str) -> Path:
         """
@@ -80,7 +81,14 @@ class ModelStore:
         status = self._find(wanted)
         if status.problem:
             raise ModelError(status.problem)
-        return status.path or self._fetch(wanted)
+        path = status.path or self._fetch(wanted)
+        self._used[name] = wanted
+        return path
+
+    @property
+    def used(self) -> tuple[ModelCard, ...]:
+        """The cards of all networks whose weights were asked for and found, in that order."""
+        return tuple(self._used.values())
 
     def verify(self, names: Iterable[str] | None = None) -> list[ModelStatus]:
         """Return how the weights stand, of all networks or the named ones; fetch nothing."""
