@@ -259,6 +259,8 @@ def _free_corner(
     random: np.random.Generator, taken: np.ndarray, side: int, size_wh: tuple[int, int]
 ) -> tuple[int, int] | None:
     """Return the upper left corner of a square that meets none of the taken boxes."""
+    if side > min(size_wh):
+        return None
     for _ in range(_LARGEST_TRIES):
         x = int(random.integers(0, size_wh[0] - side + 1))
         y = int(random.integers(0, size_wh[1] - side + 1))

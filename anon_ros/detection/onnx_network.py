@@ -50,7 +50,8 @@ class OnnxNetwork:
         """Return the outputs by name; see Network."""
         named = {self.input_names[0]: inputs} if isinstance(inputs, np.ndarray) else dict(inputs)
         if self._options.image_input:
-            named = {name: _to_planes(array, self._options.is_rgb) for name, array in named.items()}
+            is_rgb = self._options.is_rgb
+            named = {name: _to_planes(array, is_rgb) for name, array in named.items()}
         try:
             outputs = self._session.run(list(self.output_names), named)
         except _ENGINE_ERRORS as error:

@@ -75,7 +75,7 @@ class NetworkOptions:
         return self.streams or self.thread_count
 
 
-def load_network(
+def load_network(  # noqa: PLR0913 - by keyword only, one for each option
     path: Path,
     *,
     device: str = 'auto',
