@@ -59,7 +59,7 @@ def stretch(samples: NDArray[Any]) -> UInt8Array:
     scale = 255.0 / (high - low) if high > low else 0.0
     if samples.dtype.kind == 'u':
         rows = np.ascontiguousarray(samples, np.uint16).reshape(len(samples), -1)
-        lifted = cv2.subtract(rows, np.full(4, low))
+        lifted = cv2.subtract(rows, np.full(4, low), dtype=cv2.CV_16U)
         view = np.asarray(cv2.convertScaleAbs(lifted, alpha=scale), np.uint8)
         return view.reshape(samples.shape)
     with np.errstate(all='ignore'):
