@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Install anon_ros: by colcon as an ament_python package, or by plain pip."""
 
-from glob import glob
+from pathlib import Path
 
 from setuptools import find_packages, setup
 
@@ -40,8 +40,8 @@ setup(
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),
-        (f'share/{NAME}/launch', glob('launch/*.launch.py')),
-        (f'share/{NAME}/config', glob('config/*.yaml')),
+        (f'share/{NAME}/launch', sorted(map(str, Path('launch').glob('*.launch.py')))),
+        (f'share/{NAME}/config', sorted(map(str, Path('config').glob('*.yaml')))),
     ],
     install_requires=[
         'av>=12.0',

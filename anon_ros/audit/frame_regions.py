@@ -28,7 +28,8 @@ class FrameRegions:
     What was found in one frame.
 
     index: of its message among all messages of the recording, from 0. stamp_ns: the frame's own
-    time; log_ns: when it was recorded. size_wh: in px.
+    time; log_ns: when it was recorded. size_wh: in px. outcome, reason: what became of the frame
+    and why it was withheld; '' where the file is no record of a run.
     """
 
     topic: str
@@ -37,6 +38,8 @@ class FrameRegions:
     log_ns: int
     size_wh: tuple[int, int]
     regions: Regions
+    outcome: str = ''
+    reason: str = ''
 
 
 def can_hide(boxes_xyxy: Float32Array, size_wh: tuple[int, int]) -> BoolArray:
@@ -73,7 +76,7 @@ def to_line(frame: FrameRegions) -> str:
     return (
         f'{{"topic":{json.dumps(frame.topic)},"index":{frame.index},'
         f'"stamp_ns":{frame.stamp_ns},"log_ns":{frame.log_ns},"size_wh":[{width},{height}],'
-        f'"regions":[{",".join(items)}]}}'
+        f'"regions":[{",".join(items)}]{_fate(frame)}}}'
     )
 
 
@@ -92,8 +95,16 @@ def from_plain(value: dict[str, Any]) -> FrameRegions:
         raise ValueError(f'regions is {short(items)}, expected a list')
     return FrameRegions(
         topic, whole(value, 'index'), whole(value, 'stamp_ns'), whole(value, 'log_ns'), size_wh,
-        _regions(items, size_wh),
+        _regions(items, size_wh), text(value, 'outcome'), text(value, 'reason'),
     )
+
+
+def text(value: dict[str, Any], name: str) -> str:
+    """Return a text from parsed JSON, '' where it is missing; raise ValueError for no text."""
+    found = value.get(name, '')
+    if not isinstance(found, str):
+        raise ValueError(f'{name} is {short(found)}, expected a text')
+    return found
 
 
 def whole(value: dict[str, Any], name: str) -> int:
@@ -141,6 +152,11 @@ def _extras(regions: Regions, i: int, size_wh: tuple[int, int]) -> str:
         known = ('null' if not math.isfinite(value) else _number(value) for value in values)
         text += f',"keypoints":[{",".join(known)}]'
     return text
+
+
+def _fate(frame: FrameRegions) -> str:
+    given = {'outcome': frame.outcome, 'reason': frame.reason}
+    return ''.join(f',"{name}":{json.dumps(value)}' for name, value in given.items() if value)
 
 
 def _size(value: Any) -> tuple[int, int]:

@@ -2,8 +2,8 @@
 """
 The manifest: what a run did, to what, by which means, and what it could not do.
 
-It is written as manifest.json inside a result's folder, or as NAME.manifest.json beside a lone
-file. Its schema is this module: each dataclass is a JSON object, each field a key. A reader
+It is written as anon/manifest.json inside a result's folder, or as NAME.anon/manifest.json
+beside a lone file. Its schema is this module: each dataclass is a JSON object, each field a key. A reader
 ignores keys that it does not know; a change that it must not ignore raises SCHEMA_VERSION.
 """
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SCHEMA = 'anon_ros/manifest'
 SCHEMA_VERSION = 1
 FILE_NAME = 'manifest.json'
+SIDECAR = 'anon'
 MAX_BYTES = 64 * 2**20
 
 Outcome = Literal['unchanged', 'anonymized', 'masked']
@@ -87,8 +88,8 @@ class HeightHistogram:
     regions: dict[str, tuple[int, ...]]
 
     def __post_init__(self) -> None:
-        """Check the lengths; raise ValueError."""
-        _check_lengths(len(self.edges_px), self.regions)
+        """Check lengths and signs; raise ValueError."""
+        _check_counts(len(self.edges_px), self.regions)
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,11 @@ class TimeSeries:
     regions: dict[str, tuple[int, ...]]
 
     def __post_init__(self) -> None:
-        """Check the lengths; raise ValueError."""
+        """Check lengths and signs; raise ValueError."""
         if self.bin_ns <= 0:
             raise ValueError('bin_ns is not above 0')
-        _check_lengths(len(self.frames), {'withheld': self.withheld, **self.regions})
+        columns = {'frames': self.frames, 'withheld': self.withheld, **self.regions}
+        _check_counts(len(self.frames), columns)
 
 
 @dataclass(frozen=True)
@@ -252,11 +254,14 @@ class Manifest:
         return typed_json.from_plain(cls, typed_json.parse(text))
 
 
+def sidecar_path(result: Path) -> Path:
+    """Return the folder of all that is written about a result: in its own, or beside a file."""
+    return result / SIDECAR if result.is_dir() else result.with_name(f'{result.name}.{SIDECAR}')
+
+
 def manifest_path(result: Path) -> Path:
-    """Return where the manifest of a result lies: in its folder, or beside a lone file."""
-    if result.is_dir():
-        return result / FILE_NAME
-    return result.with_name(f'{result.name}.{FILE_NAME}')
+    """Return where the manifest of a result lies."""
+    return sidecar_path(result) / FILE_NAME
 
 
 def write_manifest(manifest: Manifest, path: Path) -> None:
@@ -327,7 +332,9 @@ def _has_size(folder: Path, record: FileRecord) -> bool:
         return False
 
 
-def _check_lengths(length: int, columns: Mapping[str, tuple[int, ...]]) -> None:
+def _check_counts(length: int, columns: Mapping[str, tuple[int, ...]]) -> None:
     for name, column in columns.items():
         if len(column) != length:
             raise ValueError(f'{name} has {len(column)} values, expected {length}')
+        if min(column, default=0) < 0:
+            raise ValueError(f'{name} holds a negative count')

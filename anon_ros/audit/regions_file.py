@@ -170,7 +170,8 @@ class RegionsWriter:
 
     def _open(self, mode: str) -> BinaryIO:
         try:
-            return self._path.open(mode)  # type: ignore[return-value]  # every mode is binary
+            # Unbuffered: a line that was written outlives a kill of this process.
+            return self._path.open(mode, buffering=0)  # type: ignore[return-value]  # binary
         except FileExistsError:
             raise OutputError(f'{self._path} exists already; move it or name another') from None
         except OSError as error:

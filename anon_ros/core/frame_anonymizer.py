@@ -66,6 +66,16 @@ class FrameAnonymizer:
         )
         return replace(regions, boxes_xyxy=grown, masks=masks)
 
+    def overwrite(self, frame: Frame, regions: Regions) -> None:
+        """
+        Overwrite the regions and their margins in a frame's planes.
+
+        Raises FrameError where the payload cannot be decoded; the caller masks the frame then.
+        """
+        if len(regions):
+            hidden = self.hidden(regions)
+            self._anonymizer.anonymize(frame.planes(), hidden, hidden)
+
     def anonymize(self, frame: Frame, regions: Regions) -> AnonymizedFrame:
         """
         Return the frame with its regions overwritten; its own bytes where there are none.
@@ -74,8 +84,7 @@ class FrameAnonymizer:
         """
         if not len(regions):
             return AnonymizedFrame(Outcome.UNCHANGED, None)
-        hidden = self.hidden(regions)
-        self._anonymizer.anonymize(frame.planes(), hidden, hidden)
+        self.overwrite(frame, regions)
         return AnonymizedFrame(Outcome.ANONYMIZED, frame.encode())
 
     def _grow_mask(self, mask: Mask) -> Mask:

@@ -1,0 +1,35 @@
+# `make demo` shows what anon_ros does, `make test` checks it; each sets up all it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SOURCES := setup.py constraints.txt
+
+.PHONY: demo test lint typecheck unit clean
+demo: $(VENV)/demo.done
+	$(BIN)/anon-ros demo demo
+
+test: lint typecheck unit
+
+lint: $(VENV)/dev.done
+	$(BIN)/ruff check .
+
+typecheck: $(VENV)/dev.done
+	$(BIN)/mypy
+
+unit: $(VENV)/dev.done
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+$(VENV)/bin/python:
+	sh tools/make_venv.sh $(PYTHON) $(VENV)
+
+$(VENV)/demo.done: $(VENV)/bin/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	touch $@
+
+$(VENV)/dev.done: $(VENV)/bin/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@ $(VENV)/demo.done
+
+clean:
+	rm -rf $(VENV) demo build install log .coverage* .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+What a worker does to the frames of one camera: look into them, later render them.
+
+A batch is what has to be decoded together: one image, or one group of pictures of a video. Both
+jobs fail closed: whatever goes wrong inside them, a batch comes back masked, with the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anon_ros.bags import messages
+from anon_ros.bags.camera_types import PayloadKind
+from anon_ros.core.frame_anonymizer import Outcome
+from anon_ros.core.interfaces import Sighting
+from anon_ros.core.regions import Regions
+from anon_ros.errors import AnonError, EncodingError, FrameError
+from anon_ros.media.compressed import open_compressed
+from anon_ros.media.raw import RawImage, open_raw
+from anon_ros.media.thumbnail import thumbnail
+from anon_ros.media.video import codec_of, decode_gop, encode_gop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from anon_ros.audit.recorder import RunRecorder
+    from anon_ros.bags.storage.interface import Message
+    from anon_ros.core.frame_anonymizer import FrameAnonymizer
+    from anon_ros.core.interfaces import RegionDetector
+    from anon_ros.core.planes import Frame
+    from anon_ros.core.regions import UInt8Array
+
+
+@dataclass(frozen=True)
+class Tools:
+    """
+    What the workers need; shared by all of them.
+
+    detector: None where the regions come from a file. max_pixels: larger images are withheld.
+    depth: topics whose distances are anonymized as if they were brightness.
+    """
+
+    detector: RegionDetector | None
+    anonymizer: FrameAnonymizer
+    recorder: RunRecorder
+    max_pixels: int
+    depth: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen in one message; reason says why nothing could be."""
+
+    sighting: Sighting
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """
+    What of a message may leave.
+
+    data: the message to write; None where its own bytes may stay, for an UNCHANGED one, or where
+        nothing of it may, for a MASKED one that has not even a header left.
+    """
+
+    outcome: Outcome
+    data: bytes | None
+    reason: str | None = None
+
+
+def look(batch: Sequence[Message], tools: Tools) -> list[Look]:
+    """Return what is seen in each message of a batch, in order; never raises."""
+    try:
+        return [
+            Look(_sight(frame, message, tools))
+            for message, frame in zip(batch, _open(batch, tools), strict=True)
+        ]
+    except Exception as error:  # noqa: BLE001 - fails closed: any defect withholds the batch
+        unseen = [Sighting(_stamp_ns(message), Regions.empty(), (0, 0)) for message in batch]
+        return [Look(sighting, _reason(error)) for sighting in unseen]
+
+
+def render(
+    batch: Sequence[Message],
+    regions: Sequence[Regions],
+    tools: Tools,
+    *,
+    withheld: str | None = None,
+    fallback_wh: tuple[int, int] | None = None,
+) -> list[Rendering]:
+    """
+    Return each message of a batch as it may leave; never raises.
+
+    regions: what to hide in each message. withheld: why nobody could look into the batch; it is
+    masked then. fallback_wh: the size of a masked frame whose own size is unknown.
+    """
+    reason = withheld
+    if reason is None:
+        try:
+            return _anonymize(batch, regions, tools)
+        except Exception as error:  # noqa: BLE001 - fails closed: any defect masks the batch
+            reason = _reason(error)
+    return _mask(batch, reason, fallback_wh)
+
+
+def view(message: Message, tools: Tools) -> UInt8Array | None:
+    """Return a message's picture, (h, w, 3) uint8 BGR; None where it does not open by itself."""
+    try:
+        return next(_open([message], tools)).view_bgr()
+    except (FrameError, StopIteration):
+        return None
+
+
+def _open(batch: Sequence[Message], tools: Tools) -> Iterator[Frame]:
+    located = [messages.locate(message.connection, message.data) for message in batch]
+    if located[0].kind is PayloadKind.VIDEO:
+        packets = [message.data for message in located]
+        yield from decode_gop(packets, codec_of(located[0].format), max_pixels=tools.max_pixels)
+        return
+    allow_depth = batch[0].connection.topic in tools.depth
+    for message in located:
+        payload = message.payload
+        if isinstance(payload, RawImage):
+            yield open_raw(payload, max_pixels=tools.max_pixels, allow_depth=allow_depth)
+        else:
+            yield open_compressed(payload.data, max_pixels=tools.max_pixels)
+
+
+def _sight(frame: Frame, message: Message, tools: Tools) -> Sighting:
+    if tools.detector is None:
+        return Sighting(_stamp_ns(message), Regions.empty(), frame.size_wh)
+    with tools.recorder.timed('decode'):
+        image_bgr = frame.view_bgr()
+    with tools.recorder.timed('detect'):
+        regions = tools.detector.detect(image_bgr)
+    return Sighting(_stamp_ns(message), regions, frame.size_wh, thumbnail(image_bgr))
+
+
+def _anonymize(
+    batch: Sequence[Message], regions: Sequence[Regions], tools: Tools
+) -> list[Rendering]:
+    if not any(len(each) for each in regions):
+        return [Rendering(Outcome.UNCHANGED, None) for _ in batch]
+    located = [messages.locate(message.connection, message.data) for message in batch]
+    with tools.recorder.timed('anonymize'):
+        if located[0].kind is PayloadKind.VIDEO:
+            codec = codec_of(located[0].format)
+            packets = [message.data for message in located]
+            frames = decode_gop(packets, codec, max_pixels=tools.max_pixels)
+            payloads: list[bytes | memoryview] = list(encode_gop(
+                _overwritten(frames, regions, tools), codec, packets
+            ))
+        else:
+            frames = _open(batch, tools)
+            payloads = [
+                frame.encode() for frame in _overwritten(frames, regions, tools)
+            ]
+    if len(payloads) != len(batch):
+        raise EncodingError(f'{len(batch)} frames became {len(payloads)}')
+    return [
+        Rendering(Outcome.ANONYMIZED, message.replace(payload))
+        for message, payload in zip(located, payloads, strict=True)
+    ]
+
+
+def _overwritten(
+    frames: Iterator[Frame], regions: Sequence[Regions], tools: Tools
+) -> Iterator[Frame]:
+    for frame, each in zip(frames, regions, strict=True):
+        tools.anonymizer.overwrite(frame, each)
+        yield frame
+
+
+def _mask(
+    batch: Sequence[Message], reason: str, fallback_wh: tuple[int, int] | None
+) -> list[Rendering]:
+    """Return each message with its picture gray all over, or with none where even that fails."""
+    renderings = []
+    for message in batch:
+        try:
+            data: bytes | None = messages.mask(message.connection, message.data, fallback_wh)
+        except Exception:  # noqa: BLE001 - fails closed: not even a header is left to keep
+            data = None
+        renderings.append(Rendering(Outcome.MASKED, data, reason))
+    return renderings
+
+
+def _stamp_ns(message: Message) -> int:
+    """Return the time in the message's header, or the log time where it has none."""
+    try:
+        return messages.locate(message.connection, message.data).stamp_ns or message.log_ns
+    except AnonError:
+        return message.log_ns
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, AnonError):
+        return str(error)
+    return f'{type(error).__name__}: {error}'

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Bag in, anonymized bag out.
+
+One streaming pass: every message is read once, goes through the pipeline, and is written to the
+file and in the order it came from.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anon_ros.audit.frame_regions import FrameRegions
+from anon_ros.bags import jobs
+from anon_ros.bags.groups import Grouping
+from anon_ros.bags.pipeline import Item
+from anon_ros.bags.sniff import looks_like_image
+from anon_ros.bags.topics import Action
+from anon_ros.core.frame_anonymizer import Outcome
+from anon_ros.core.regions import Regions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from anon_ros.audit.regions_file import RegionsWriter
+    from anon_ros.bags.jobs import Rendering, Tools
+    from anon_ros.bags.pipeline import Pipeline
+    from anon_ros.bags.storage import SourceBag, TargetBag
+    from anon_ros.bags.storage.interface import Message, SourceFile, TargetFile
+    from anon_ros.bags.topics import TopicPlan
+
+CONTEXT_NS = 2 * 10**9
+"""What a resumed run looks at again before it goes on, so that tracks reach across."""
+NO_SIZE_WH = (1, 1)
+"""What the regions file says of a frame whose size nobody could tell."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: source messages done, and all of them or -1 where nobody knows."""
+
+    done: int
+    total: int
+
+
+class Rewriter:
+    """Carries the messages of a source bag through the pipeline into a target bag."""
+
+    def __init__(
+        self,
+        source: SourceBag,
+        target: TargetBag,
+        plan: TopicPlan,
+        pipeline: Pipeline,
+        tools: Tools,
+        regions_writer: RegionsWriter,
+    ) -> None:
+        """Take both bags and whatever is between them; none of it is closed here."""
+        self._source = source
+        self._target = target
+        self._plan = plan
+        self._pipeline = pipeline
+        self._tools = tools
+        self._regions_writer = regions_writer
+        self._grouping = Grouping()
+        self._context: deque[list[Item]] = deque()
+        self._index = 0
+        self._waiting: deque[TargetFile] = deque()
+
+    def run(self, progress: Callable[[Progress], None]) -> None:
+        """
+        Rewrite everything but the last step, the target's own finish.
+
+        Raises BagError for a damaged source and OutputError where the target cannot be written.
+        """
+        targets = [self._target.file(file) for file in self._source.files]
+        self._waiting.extend(targets)
+        total = self._source.message_count
+        for file, target in zip(self._source.files, targets, strict=True):
+            for item in self._items(file, target):
+                self._take(item)
+                progress(Progress(item.index + 1, total))
+        for group in self._grouping.rest():
+            self._feed(group)
+        self._write_all(self._pipeline.finish())
+        while self._waiting:
+            self._waiting.popleft().finish()
+
+    def _items(self, file: SourceFile, target: TargetFile) -> Iterator[Item]:
+        done_before = target.messages_done
+        for number, message in enumerate(file.messages()):
+            is_context = number < done_before
+            yield Item(message, self._action(message), target, self._index, is_context)
+            self._index += 1
+
+    def _action(self, message: Message) -> Action:
+        """Return what the plan says, unless a copied message turns out to hold a picture."""
+        action = self._plan.action(message.connection)
+        if not self._plan.is_watched(message.connection):
+            return action
+        found = looks_like_image(message.data)
+        if found is None:
+            return action
+        self._tools.recorder.dropped(
+            message.connection.topic, f'it holds a picture ({found}) all of a sudden'
+        )
+        return Action.DROP
+
+    def _take(self, item: Item) -> None:
+        if not item.is_context:
+            self._pipeline.queue(item)
+        if item.action is Action.ANONYMIZE:
+            for group in self._grouping.add(item):
+                self._feed(group)
+        self._write_all(self._pipeline.advance(item.message.log_ns))
+
+    def _feed(self, group: list[Item]) -> None:
+        """Send a group to the workers; keep it back as context while all is written already."""
+        if group[-1].is_context:
+            self._context.append(group)
+            newest_ns = group[-1].message.log_ns
+            while newest_ns - self._context[0][-1].message.log_ns > CONTEXT_NS:
+                self._context.popleft()
+            return
+        while self._context:
+            self._pipeline.look(self._context.popleft())
+        self._pipeline.look(group)
+
+    def _write_all(self, items: Iterator[Item]) -> None:
+        for item in items:
+            while self._waiting[0] is not item.target:
+                self._waiting.popleft().finish()
+            self._write(item)
+
+    def _write(self, item: Item) -> None:
+        if item.action is Action.ANONYMIZE:
+            self._write_frame(item, item.result())
+        elif item.action is Action.COPY:
+            item.target.write(item.message, item.message.data)
+        else:
+            item.target.drop(item.message)
+
+    def _write_frame(self, item: Item, rendering: Rendering) -> None:
+        message, regions = item.message, item.regions or Regions.empty()
+        # Before the message itself: a run that goes on can cut the file, but not add to it.
+        self._regions_writer.write(FrameRegions(
+            message.connection.topic, item.index, item.stamp_ns, message.log_ns,
+            max(item.size_wh, NO_SIZE_WH), regions, rendering.outcome.value,
+            rendering.reason or '',
+        ))
+        if rendering.outcome is Outcome.UNCHANGED:
+            item.target.write(message, message.data)
+        elif rendering.data is None:
+            item.target.drop(message)
+        else:
+            item.target.write(message, rendering.data)
+        self._tools.recorder.frame(
+            message.connection.topic, message.log_ns, regions, rendering.outcome.value,
+            rendering.reason,
+        )
+        self._take_picture(item, rendering, regions)
+
+    def _take_picture(self, item: Item, rendering: Rendering, regions: Regions) -> None:
+        """Give the report a look at what was written, never at what was read."""
+        message, recorder = item.message, self._tools.recorder
+        topic = message.connection.topic
+        if rendering.outcome is not Outcome.ANONYMIZED or rendering.data is None:
+            return
+        if recorder.wants_picture(topic, message.log_ns, regions):
+            written = message._replace(data=rendering.data)
+            image_bgr = jobs.view(written, self._tools)
+            if image_bgr is not None:
+                recorder.picture(topic, message.log_ns, image_bgr, regions)

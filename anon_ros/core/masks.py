@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Pure geometry of silhouettes: arrays in, new arrays out.
+
+inside: (h, w) bool, True where the object is. Wherever a silhouette changes its size or its grid
+it grows rather than shrinks: a pixel that was hidden stays hidden.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from anon_ros.core.boxes import Rect
+from anon_ros.core.regions import Mask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from anon_ros.core.regions import BoolArray, Float32Array
+
+
+def bounds(inside: BoolArray) -> Rect:
+    """Return the least rectangle that holds all of it; empty where nothing is inside."""
+    rows = np.flatnonzero(inside.any(axis=1))
+    columns = np.flatnonzero(inside.any(axis=0))
+    if not len(rows):
+        return Rect(0, 0, 0, 0)
+    return Rect(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+
+def mask_to_box(mask: Mask) -> Float32Array:
+    """Return (4,) float32, the least box in image pixels that holds all of the mask."""
+    rect = bounds(mask.inside)
+    return np.array([
+        mask.x + rect.x_min, mask.y + rect.y_min, mask.x + rect.x_max, mask.y + rect.y_max,
+    ], np.float32)
+
+
+def crop(inside: BoolArray, rect: Rect) -> Mask:
+    """Return what lies in a rectangle of a whole image's silhouette, as a mask of its own."""
+    height, width = inside.shape
+    rect = rect.intersect(Rect(0, 0, width, height))
+    if rect.is_empty:
+        return Mask(np.zeros((0, 0), bool), max(0, rect.x_min), max(0, rect.y_min))
+    part = inside[rect.y_min:rect.y_max, rect.x_min:rect.x_max]
+    return Mask(part.copy(), rect.x_min, rect.y_min)
+
+
+def trim(mask: Mask) -> Mask:
+    """Return the same mask without empty rows and columns around it."""
+    rect = bounds(mask.inside)
+    part = crop(mask.inside, rect)
+    return Mask(part.inside, mask.x + rect.x_min, mask.y + rect.y_min)
+
+
+def paste(masks: Iterable[Mask], size_wh: tuple[int, int]) -> BoolArray:
+    """Return the union of masks as the (h, w) bool silhouette of a whole image."""
+    width, height = size_wh
+    whole = np.zeros((height, width), bool)
+    for mask in masks:
+        rows, columns = mask.inside.shape
+        rect = Rect(mask.x, mask.y, mask.x + columns, mask.y + rows)
+        seen = rect.intersect(Rect(0, 0, width, height))
+        if not seen.is_empty:
+            whole[seen.y_min:seen.y_max, seen.x_min:seen.x_max] |= mask.inside[
+                seen.y_min - mask.y:seen.y_max - mask.y, seen.x_min - mask.x:seen.x_max - mask.x]
+    return whole
+
+
+def dilate(inside: BoolArray, radius_px: int) -> BoolArray:
+    """Return the silhouette grown by a disc; it is cut at the array's edges."""
+    if radius_px <= 0:
+        return inside.copy()
+    side = 2 * radius_px + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return np.asarray(cv2.dilate(inside.astype(np.uint8), disc) > 0)
+
+
+def close_gaps(inside: BoolArray, radius_px: int) -> BoolArray:
+    """Return the silhouette with gaps narrower than about twice the radius closed."""
+    if radius_px <= 0:
+        return inside.copy()
+    side = 2 * radius_px + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    padded = np.pad(inside.astype(np.uint8), radius_px)
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc) > 0
+    return np.asarray(closed[radius_px:-radius_px, radius_px:-radius_px] | inside)
+
+
+def fill_holes(inside: BoolArray) -> BoolArray:
+    """Return the silhouette with everything that it encloses inside as well."""
+    filled = inside.astype(np.uint8)
+    contours, _ = cv2.findContours(filled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)
+    return np.asarray(filled > 0)
+
+
+def components(inside: BoolArray, least_area_px: int = 1) -> list[Mask]:
+    """Return the connected parts (over corners too) of at least that area, each trimmed."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        inside.astype(np.uint8), connectivity=8)
+    parts = []
+    for label in range(1, count):
+        x, y, width, height, area = (int(value) for value in stats[label])
+        if area >= least_area_px:
+            window = labels[y:y + height, x:x + width] == label
+            parts.append(Mask(np.asarray(window), x, y))
+    return parts
+
+
+def rescale(mask: Mask, from_wh: tuple[int, int], to_wh: tuple[int, int]) -> Mask:
+    """
+    Return the mask in an image of another size.
+
+    A pixel is inside where any part of it lies in a pixel that was inside.
+    """
+    if from_wh == to_wh:
+        return mask
+    rows, y = _overlapping(mask.inside.shape[0], mask.y, from_wh[1], to_wh[1])
+    columns, x = _overlapping(mask.inside.shape[1], mask.x, from_wh[0], to_wh[0])
+    tall = _spread(mask.inside, rows)
+    return Mask(np.ascontiguousarray(_spread(tall.T, columns).T), x, y)
+
+
+def _overlapping(count: int, start: int, old: int, new: int) -> tuple[NDArray[np.int64], int]:
+    """Return (n, 2) first and last+1 of the old cells that each new one meets, and the start."""
+    first = start * new // old
+    last = -(-(start + count) * new // old)
+    index = np.arange(first, last, dtype=np.int64)
+    lower = index * old // new - start
+    upper = -(-(index + 1) * old // new) - start
+    return np.stack([np.clip(lower, 0, count), np.clip(upper, 0, count)], axis=1), first
+
+
+def _spread(inside: BoolArray, spans: NDArray[np.int64]) -> BoolArray:
+    """Return one row for each span: the union of the rows in it."""
+    totals = np.zeros((len(inside) + 1, *inside.shape[1:]), np.int32)
+    np.cumsum(inside, axis=0, out=totals[1:])
+    return np.asarray(totals[spans[:, 1]] > totals[spans[:, 0]])

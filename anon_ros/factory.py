@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings become objects here; whatever is heavy is imported when it is asked for."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import cv2
+
+from anon_ros.anonymization.blur import Blur
+from anon_ros.anonymization.by_kind import ByKind
+from anon_ros.anonymization.mask_out import MaskOut
+from anon_ros.anonymization.pixelate import Pixelate
+from anon_ros.core.frame_anonymizer import FrameAnonymizer
+from anon_ros.core.regions import Kind, Regions
+from anon_ros.core.settings import method_by_kind, target_kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from anon_ros.core.interfaces import RegionAnonymizer, RegionDetector, RegionTracker
+    from anon_ros.core.regions import UInt8Array
+    from anon_ros.core.settings import Settings
+    from anon_ros.models.store import ModelStore
+
+ANONYMIZERS: Mapping[str, Callable[[Settings], RegionAnonymizer]] = {
+    'pixelate': lambda settings: Pixelate(cells=settings.cells, seed=settings.seed),
+    'blur': lambda _: Blur(),
+    'mask-out': lambda _: MaskOut(),
+}
+
+
+class AllDetectors:
+    """Several detectors as one: all that any of them finds."""
+
+    def __init__(self, detectors: Sequence[RegionDetector]) -> None:
+        """Take the detectors in the order in which their regions shall come."""
+        self._detectors = tuple(detectors)
+
+    def detect(self, image_bgr: UInt8Array) -> Regions:
+        """Return what all of them see; image_bgr: (h, w, 3) uint8."""
+        return Regions.concatenate([each.detect(image_bgr) for each in self._detectors])
+
+
+def thread_count(settings: Settings) -> int:
+    """Return the number of workers: as set, or one for each core this process may use."""
+    return settings.threads or len(os.sched_getaffinity(0))
+
+
+def build_anonymizer(settings: Settings) -> FrameAnonymizer:
+    """Return what overwrites the regions of a frame."""
+    methods = method_by_kind(settings)
+    by_kind = ByKind({kind: ANONYMIZERS[methods[kind]](settings) for kind in Kind})
+    return FrameAnonymizer(by_kind, margin=settings.margin)
+
+
+def build_detector(settings: Settings, store: ModelStore) -> RegionDetector:
+    """
+    Return the detectors for all targets as one.
+
+    Raises ModelError where weights are missing or an engine does not start.
+    """
+    # Every worker runs one frame by itself; OpenCV's own threads would only fight with them.
+    cv2.setNumThreads(1)
+    detectors = [_DETECTORS[kind](settings, store) for kind in target_kinds(settings)]
+    return detectors[0] if len(detectors) == 1 else AllDetectors(detectors)
+
+
+def build_tracker(
+    settings: Settings, first_track_id: int = 0, *, is_known: bool = False
+) -> RegionTracker:
+    """
+    Return a tracker for one camera of a recording.
+
+    is_known: the regions come from a file, followed already: nothing is held or added.
+    """
+    from anon_ros.tracking.two_sided import TwoSidedTracker
+
+    window_s = 0.0 if is_known else settings.window_s
+    return TwoSidedTracker(window_s, first_track_id=first_track_id)
+
+
+def _build_faces(settings: Settings, store: ModelStore) -> RegionDetector:
+    from anon_ros.detection.faces import build_face_detector
+
+    return build_face_detector(settings, store, thread_count(settings))
+
+
+def _build_people(settings: Settings, store: ModelStore) -> RegionDetector:
+    from anon_ros.detection.people import build_people_detector
+
+    return build_people_detector(settings, store, thread_count(settings))
+
+
+def _build_plates(settings: Settings, store: ModelStore) -> RegionDetector:
+    from anon_ros.detection.plates import build_plate_detector
+
+    return build_plate_detector(settings, store, thread_count(settings))
+
+
+_DETECTORS: Mapping[Kind, Callable[[Settings, ModelStore], RegionDetector]] = {
+    Kind.FACE: _build_faces,
+    Kind.BODY: _build_people,
+    Kind.PLATE: _build_plates,
+}

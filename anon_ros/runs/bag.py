@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Anonymize a bag: everything from the path of one to the path of the other."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anon_ros import __version__, factory
+from anon_ros.audit.frame_regions import from_plain
+from anon_ros.audit.manifest import (
+    FileRecord,
+    Manifest,
+    ModelRecord,
+    sidecar_path,
+    write_manifest,
+)
+from anon_ros.audit.recorder import RunRecorder
+from anon_ros.audit.regions_file import Header, RegionsIndex, RegionsReader, RegionsWriter
+from anon_ros.audit.report import write_report
+from anon_ros.bags.jobs import Tools
+from anon_ros.bags.pipeline import Item, Pipeline
+from anon_ros.bags.rewrite import Progress, Rewriter
+from anon_ros.bags.sniff import looks_like_image
+from anon_ros.bags.storage import Attachment, create_bag, open_bag
+from anon_ros.bags.topics import Action, plan_topics
+from anon_ros.core import settings as settings_module
+from anon_ros.core.frame_anonymizer import Outcome
+from anon_ros.errors import OutputError, RegionsError
+from anon_ros.models.store import ModelStore
+from anon_ros.runs.records import Clock, bag_record, source_record, topic_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from anon_ros.audit.regions_file import Source
+    from anon_ros.bags.storage import SourceBag, TargetBag
+    from anon_ros.core.interfaces import RegionDetector, RegionTracker
+    from anon_ros.core.regions import Regions
+    from anon_ros.core.settings import Settings
+    from anon_ros.models.cards import ModelCard
+
+REGIONS_NAME, MANIFEST_NAME, REPORT_NAME = 'regions.jsonl', 'manifest.json', 'report.html'
+TRACKS_PER_CAMERA = 10**9
+
+
+@dataclass(frozen=True)
+class BagJob:
+    """
+    What to do.
+
+    selected, copied, dropped: topics, see plan_topics. regions: a regions file to render from
+    instead of detecting. resume: go on where a run that was killed stopped.
+    command: how it was asked for, for the manifest.
+    """
+
+    source: Path
+    target: Path
+    selected: tuple[str, ...] = ()
+    copied: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    regions: Path | None = None
+    resume: bool = False
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BagResult:
+    """What came of it: the manifest, and where it and the report lie."""
+
+    manifest: Manifest
+    sidecar: Path
+
+
+def anonymize_bag(
+    job: BagJob,
+    settings: Settings,
+    *,
+    progress: Callable[[Progress, RunRecorder], None] = lambda *_: None,
+    detector: RegionDetector | None = None,
+) -> BagResult:
+    """
+    Write an anonymized copy of a bag.
+
+    detector: what finds regions; None to build it from the settings.
+    Raises TopicError, InputError, OutputError or ModelError before or while it writes; what was
+    written by then lies beside the target and opens as no bag.
+    """
+    clock = Clock()
+    with ExitStack() as stack:
+        source = stack.enter_context(open_bag(job.source))
+        plan = plan_topics(
+            source.files, selected=job.selected, copied=job.copied, dropped=job.dropped
+        )
+        origin = source_record(source, plan)
+        known = None if job.regions is None else _KnownRegions(job.regions, origin)
+        store, recorder = ModelStore(), RunRecorder()
+        if known is None and detector is None:
+            detector = factory.build_detector(settings, store)
+        attachments = _Attachments(recorder)
+        target = stack.enter_context(create_bag(
+            job.target, source,
+            keep=lambda connection: plan.action(connection) is not Action.DROP,
+            keep_attachment=attachments.keep, resume=job.resume,
+        ))
+        header = Header(__version__, origin, settings_module.to_mapping(settings))
+        sidecar = _make_sidecar(target)
+        writer = stack.enter_context(_open_regions(sidecar, header, recorder, source, target))
+        tools = Tools(
+            None if known else detector, factory.build_anonymizer(settings), recorder,
+            int(settings.max_megapixels * 1e6), plan.depth,
+        )
+        pipeline = stack.enter_context(Pipeline(
+            tools, threads=factory.thread_count(settings),
+            window_ns=0 if known else int(settings.window_s * 1e9),
+            new_tracker=_TrackerMaker(settings, writer.next_track_id, is_known=known is not None),
+            known=known,
+        ))
+        rewriter = Rewriter(source, target, plan, pipeline, tools, writer)
+        rewriter.run(lambda done: progress(done, recorder))
+        writer.close()
+        sizes_bytes = target.complete()
+        manifest = Manifest(
+            tool_version=__version__, command=job.command,
+            started=clock.started, finished=clock.now(), wall_s=clock.elapsed_s(),
+            settings=header.settings, models=model_records(store.used),
+            source=bag_record(source, job.source.name, origin),
+            result=bag_record(source, job.target.name, origin, sizes_bytes),
+            topics=topic_records(source, plan, recorder), timings=recorder.timings(),
+            regions_file=_hashed(sidecar / REGIONS_NAME),
+        )
+        write_manifest(manifest, sidecar / MANIFEST_NAME)
+        write_report(manifest, recorder.pictures(), sidecar / REPORT_NAME)
+        target.publish()
+    return BagResult(manifest, sidecar_path(job.target))
+
+
+def model_records(cards: tuple[ModelCard, ...]) -> tuple[ModelRecord, ...]:
+    """Return what the manifest says of the networks that took part."""
+    return tuple(ModelRecord(card.name, card.sha256, card.licence) for card in cards)
+
+
+class _KnownRegions:
+    """Regions from a file instead of from detectors."""
+
+    def __init__(self, path: Path, origin: Source) -> None:
+        RegionsReader(path).check_source(origin)
+        self._path = path
+        self._index = RegionsIndex(path)
+
+    def __call__(self, item: Item) -> Regions:
+        """Return what the file says of a message; raise RegionsError where it says nothing."""
+        topic = item.message.connection.topic
+        found = self._index.find(topic, item.index)
+        if found is None:
+            raise RegionsError(f'{self._path} says nothing of message {item.index} on {topic}')
+        return found.regions
+
+
+class _TrackerMaker:
+    """Makes the tracker of each camera; every camera counts its tracks in a range of its own."""
+
+    def __init__(self, settings: Settings, first_track_id: int, *, is_known: bool) -> None:
+        self._settings = settings
+        self._next_track_id = first_track_id
+        self._is_known = is_known
+
+    def __call__(self, topic: str) -> RegionTracker:
+        del topic
+        first, self._next_track_id = self._next_track_id, self._next_track_id + TRACKS_PER_CAMERA
+        return factory.build_tracker(self._settings, first, is_known=self._is_known)
+
+
+class _Attachments:
+    """Keeps what is in the files beside messages, unless it may hold a picture."""
+
+    def __init__(self, recorder: RunRecorder) -> None:
+        self._recorder = recorder
+
+    def keep(self, attachment: Attachment) -> bool:
+        """Return whether it is copied; what is left out is counted."""
+        is_media = attachment.media_type.startswith(('image/', 'video/'))
+        found = 'by its type' if is_media else looks_like_image(attachment.data)
+        if found is not None:
+            self._recorder.dropped(
+                attachment.name, f'an attachment that holds a picture ({found})'
+            )
+        return found is None
+
+
+def _make_sidecar(target: TargetBag) -> Path:
+    try:
+        target.sidecar_path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f'{target.sidecar_path}: cannot be made: {error.strerror}') from error
+    return target.sidecar_path
+
+
+def _open_regions(
+    sidecar: Path, header: Header, recorder: RunRecorder, source: SourceBag, target: TargetBag
+) -> RegionsWriter:
+    """Return the regions file to write; tell the recorder what an earlier run did already."""
+    path = sidecar / REGIONS_NAME
+    if not path.exists():
+        return RegionsWriter(path, header)
+    done = sum(target.file(file).messages_done for file in source.files)
+    writer = RegionsWriter(path, header, append_after=done - 1)
+    for line in RegionsReader(path).lines(is_whole=False):
+        frame = from_plain(line.value)
+        recorder.frame(
+            frame.topic, frame.log_ns, frame.regions, Outcome(frame.outcome).value,
+            frame.reason or None,
+        )
+    return writer
+
+
+def _hashed(path: Path) -> FileRecord:
+    with path.open('rb') as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return FileRecord(path.name, path.stat().st_size, digest.hexdigest())
