@@ -2,9 +2,9 @@
 """
 The manifest: what a run did, to what, by which means, and what it could not do.
 
-It is written as anon/manifest.json inside a result's folder, or as NAME.anon/manifest.json
-beside a lone file. Its schema is this module: each dataclass is a JSON object, each field a key. A reader
-ignores keys that it does not know; a change that it must not ignore raises SCHEMA_VERSION.
+It is written as anon/manifest.json inside a result's folder, or as NAME.anon/manifest.json beside
+a lone file. Its schema is this module: each dataclass is a JSON object, each field a key. A
+reader ignores keys that it does not know; a change that it must not ignore raises SCHEMA_VERSION.
 """
 
 from __future__ import annotations
@@ -266,11 +266,12 @@ def manifest_path(result: Path) -> Path:
 
 def write_manifest(manifest: Manifest, path: Path) -> None:
     """
-    Write a manifest.
+    Write a manifest; its folder is made where it is missing.
 
     Raises OutputError where the file cannot be written.
     """
     try:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(manifest.to_json(), encoding='utf-8')
     except OSError as error:
         raise OutputError(f'{path}: cannot write the manifest: {error.strerror}') from error

@@ -101,9 +101,15 @@ _DECODERS: dict[Any, Callable[[tuple[Any, ...], Any, str], Any]] = {
 def _decode_scalar(hint: Any, value: Any, path: str) -> Any:
     if hint is float and type(value) is int:
         value = _to_float(value)
-    if type(value) is not hint or (hint is float and not math.isfinite(value)):
+    if type(value) is not hint or not _is_in_range(value):
         raise ValueError(f'{path} is {_short(value)}, expected a {hint.__name__}')
     return value
+
+
+def _is_in_range(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or -2**63 <= value < 2**63
 
 
 def _to_float(value: int) -> float:

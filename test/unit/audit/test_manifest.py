@@ -99,7 +99,9 @@ def test_missing_keys_take_defaults(manifest):
     (lambda c: c['topics'].append(c['topics'][0]), 'topics names one twice'),
     (lambda c: c['topics'][0].update(action='leaked'), r"topics\[0\].action is 'leaked'"),
     (lambda c: c['topics'][0].update(messages=2.5), r'topics\[0\].messages is 2.5'),
+    (lambda c: c['topics'][0].update(messages=2**63), r'topics\[0\].messages is 9223'),
     (lambda c: c['topics'][0]['camera'].update(withheld=-1), 'negative'),
+    (lambda c: c['topics'][0]['camera']['over_time'].update(frames=[-1]), 'frames holds a neg'),
     (lambda c: c['topics'][0]['camera']['over_time'].update(bin_ns=0), 'bin_ns'),
     (lambda c: c['topics'][0]['camera']['over_time']['frames'].append(1), 'withheld has 1 val'),
     (lambda c: c['topics'][0]['camera']['heights'].update(edges_px=[]), 'face has 13 values'),
@@ -139,7 +141,7 @@ def test_no_file_is_named(tmp_path):
 
 def test_a_target_that_cannot_be_written_is_named(manifest, tmp_path):
     with pytest.raises(OutputError, match='cannot write the manifest'):
-        write_manifest(manifest, tmp_path / 'missing' / 'manifest.json')
+        write_manifest(manifest, tmp_path / 'missing' / 'anon' / 'manifest.json')
 
 
 def test_a_result_is_known_by_its_manifest_and_its_files(manifest, tmp_path):
@@ -162,7 +164,7 @@ def test_a_lone_file_has_its_manifest_beside_it(manifest, tmp_path):
     bag = tmp_path / 'b_0.mcap'
     bag.write_bytes(b'1234')
     write_manifest(manifest, manifest_path(bag))
-    assert (tmp_path / 'b_0.mcap.manifest.json').is_file()
+    assert (tmp_path / 'b_0.mcap.anon' / 'manifest.json').is_file()
     assert is_anonymized(bag)
 
 
