@@ -1,6 +1,8 @@
 # `make demo` shows what anon_ros does, `make test` checks it; each sets up all it needs.
 PYTHON ?= python3
 VENV ?= .venv
+# With EXTRAS=dev,gan the trainings are tested too; torch is large.
+EXTRAS ?= dev
 BIN := $(VENV)/bin
 SOURCES := setup.py constraints.txt
 
@@ -28,7 +30,7 @@ $(VENV)/demo.done: $(VENV)/bin/python $(SOURCES)
 	touch $@
 
 $(VENV)/dev.done: $(VENV)/bin/python $(SOURCES)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $@ $(VENV)/demo.done
 
 clean:

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings check themselves and say what is wrong."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from anon_ros.core import settings as settings_module
 from anon_ros.core.regions import Kind
@@ -49,3 +52,9 @@ def test_a_method_for_one_target_wins_whatever_its_place():
 def test_a_threshold_of_zero_leaves_it_to_the_effort():
     assert Settings().threshold(Kind.FACE) is None
     assert Settings(face_threshold=0.4).threshold(Kind.FACE) == 0.4
+
+
+def test_the_config_file_holds_every_default():
+    path = Path(__file__).resolve().parents[3] / 'config' / 'anonymizer.yaml'
+    values = yaml.safe_load(path.read_text())['/**']['ros__parameters']
+    assert values == settings_module.to_mapping(Settings())
