@@ -45,6 +45,7 @@ setup(
     ],
     install_requires=[
         'av>=12.0',
+        'Jinja2>=3.0',
         'jpeglib>=1.0.2',
         'lz4>=4.3',
         'numpy>=1.24',
