@@ -109,7 +109,7 @@ def _decode_scalar(hint: Any, value: Any, path: str) -> Any:
 def _is_in_range(value: Any) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
-    return not isinstance(value, int) or -2**63 <= value < 2**63
+    return not isinstance(value, int) or abs(value) <= 2**64
 
 
 def _to_float(value: int) -> float:
