@@ -28,6 +28,8 @@ LEAST_VISIBLE = 0.3
 DRAWN_PLATES = 400
 DISTRACTORS = 100
 LENSES = 12
+PLATE_SHARE = 0.75
+MISTAKEN_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,14 @@ def _log_uniform(low: float, high: float, rng: np.random.Generator) -> float:
 
 
 def _random_warp(frame: PlateFrame, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return the 3x3 homography from the frame to a crop, mostly one that holds a plate."""
+    """Return the 3x3 homography from the frame to a crop, mostly to a plate or a mistake."""
     height, width = frame.image_bgr.shape[:2]
     anchor = rng.uniform(0.1, 0.9, 2) * (width, height)
     scale = _log_uniform(0.5, 2.2, rng)
-    if len(frame.plates_xyxy) and rng.random() < 0.75:
-        box = frame.plates_xyxy[int(rng.integers(len(frame.plates_xyxy)))]
+    is_mistaken = len(frame.mistaken_xyxy) > 0 and rng.random() < MISTAKEN_SHARE
+    boxes = frame.mistaken_xyxy if is_mistaken else frame.plates_xyxy
+    if len(boxes) and (is_mistaken or rng.random() < PLATE_SHARE):
+        box = boxes[int(rng.integers(len(boxes)))]
         anchor = (box[:2] + box[2:]) / 2
         scale = float(np.clip(_log_uniform(*HEIGHTS_PX, rng) / (box[3] - box[1]), 0.35, 3.5))
     target = rng.uniform(0.1, 0.9, 2) * CROP_PX

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
 import json
 
 import cv2
@@ -10,7 +11,14 @@ from hypothesis import strategies as st
 from anon_ros.errors import InputError
 from anon_ros.training.plate_augmentation import Lens, disturb
 from anon_ros.training.plate_drawing import draw_distractor, draw_plate
-from anon_ros.training.plate_frames import PlateFrame, hold_out, load_plate_frames
+from anon_ros.training.plate_frames import (
+    OVERLOOKED,
+    PlateFrame,
+    hold_out,
+    load_plate_frames,
+    with_mistakes,
+    with_overlooked,
+)
 from anon_ros.training.plate_samples import CROP_PX, LEAST_HEIGHT_PX, SampleMaker
 
 NOTHING = np.zeros((0, 4), np.float32)
@@ -60,6 +68,46 @@ def test_whole_blocks_of_neighbours_are_held_out():
     learnt, held = hold_out(frames)
     assert [frame.name for frame in held] == [str(i) for i in (*range(30, 36), *range(66, 72))]
     assert len(learnt) + len(held) == 72
+
+
+def test_overlooked_plates_are_added_by_name():
+    name, more = next(item for item in json.loads(OVERLOOKED.read_text()).items()
+                      if item[1]['plates_xyxy'])
+    other, same = with_overlooked([bright_plate_frame(), bright_plate_frame(name)])
+    assert len(other.plates_xyxy) == 1
+    np.testing.assert_allclose(same.plates_xyxy[1:], more['plates_xyxy'])
+    assert len(same.ignored_xyxy) == len(more['ignored_xyxy'])
+
+
+def test_overlooked_plates_lie_in_frames_of_the_data(shared_dir):
+    frames = {frame.name: frame for frame in load_plate_frames(
+        shared_dir / 'data' / 'plates', 'train')}
+    for name, more in json.loads(OVERLOOKED.read_text()).items():
+        height, width = frames[name].image_bgr.shape[:2]
+        boxes = np.array(more['plates_xyxy'] + more['ignored_xyxy'])
+        assert (boxes[:, :2] < boxes[:, 2:]).all()
+        assert (boxes >= 0).all()
+        assert (boxes <= [width, height, width, height]).all()
+
+
+def test_what_meets_no_plate_is_a_mistake():
+    found = np.array([[195, 95, 285, 125], [10, 10, 60, 24], [300, 200, 340, 210]], np.float32)
+    frame = bright_plate_frame()
+    frame = dataclasses.replace(
+        frame, ignored_xyxy=np.array([[310, 200, 350, 210]], np.float32))
+    assert with_mistakes(frame, found).mistaken_xyxy.tolist() == [[10, 10, 60, 24]]
+    assert with_mistakes(frame, NOTHING).mistaken_xyxy.shape == (0, 4)
+
+
+def test_mistakes_are_shown_more_often():
+    frame = with_mistakes(bright_plate_frame(), np.array([[20, 20, 60, 30]], np.float32))
+    frame.image_bgr[20:30, 20:60] = (0, 255, 0)
+    shown = [
+        sum(bool((sample.image_bgr[..., 1] > 2.0 * sample.image_bgr[..., 0] + 60).any())
+            for sample in (SampleMaker([each], 0).make(0, number) for number in range(30)))
+        for each in (frame, dataclasses.replace(frame, mistaken_xyxy=NOTHING))
+    ]
+    assert shown[0] > shown[1]
 
 
 def test_a_sample_depends_on_seed_step_and_number_only():
