@@ -14,7 +14,7 @@ from anon_ros.bags.messages import EncodedImage, check_definition, locate
 from anon_ros.bags.sniff import looks_like_image
 from anon_ros.errors import EncodingError
 from anon_ros.media.compressed import is_compressed_depth
-from anon_ros.media.encodings import find_encoding
+from anon_ros.media.encodings import is_depth
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -63,12 +63,12 @@ def inspect_connection(connection: Connection, file: SourceFile) -> Finding:
 def _inspect_camera(connection: Connection, file: SourceFile) -> Finding:
     if connection.serialization not in SERIALIZATIONS:
         return Finding(
-            Content.OPAQUE, f'images in {connection.serialization} serialization are not read'
+            Content.OPAQUE, f'carries images as {connection.serialization}, which is not read'
         )
     try:
         check_definition(connection)
     except EncodingError as error:
-        return Finding(Content.OPAQUE, str(error))
+        return Finding(Content.OPAQUE, f'cannot be read: {error}')
     if canonical(connection.msgtype) in DEPTH_TYPES:
         return Finding(Content.DEPTH, 'carries distances')
     return max(
@@ -80,23 +80,23 @@ def _inspect_camera(connection: Connection, file: SourceFile) -> Finding:
 def _inspect_message(connection: Connection, data: bytes | memoryview) -> Finding:
     try:
         message = locate(connection, data)
-        if isinstance(message.payload, EncodedImage):
-            is_depth = is_compressed_depth(message.format)
-        else:
-            is_depth = find_encoding(message.format).is_depth
+        why = f'carries depth ({message.format})'
+        if isinstance(message.payload, EncodedImage) and is_compressed_depth(message.format):
+            return Finding(Content.OPAQUE, why)
+        # Image transports write the raw image's encoding first: '16UC1; png compressed'.
+        if is_depth(message.format.split(';')[0].strip()):
+            return Finding(Content.DEPTH, why)
     except EncodingError:
-        # A bad message is withheld when its turn comes; the topic is a camera's all the same.
+        # No raw encoding is told, or the message is bad and will be withheld: the topic is a
+        # camera's all the same.
         return Finding(Content.CAMERA)
-    if not is_depth:
-        return Finding(Content.CAMERA)
-    content = Content.OPAQUE if isinstance(message.payload, EncodedImage) else Content.DEPTH
-    return Finding(content, f'carries depth ({message.format})')
+    return Finding(Content.CAMERA)
 
 
 def _why_by_type(connection: Connection) -> str:
     """Return why a type may hold a picture; '' where its definition shows none."""
     if is_image_type(connection.msgtype):
-        return 'an image type that nobody here can take apart'
+        return 'is an image type that nobody here can take apart'
     if connection.serialization not in SERIALIZATIONS:
         return _why_by_names(connection)
     is_ros1 = connection.serialization == 'ros1'
@@ -106,7 +106,7 @@ def _why_by_type(connection: Connection) -> str:
     if images:
         return f'carries images inside its type ({", ".join(images)})'
     if missing:
-        return f'nobody defines {sorted(missing)[0]}: it may hold images'
+        return f'may hold images: nobody defines {sorted(missing)[0]}'
     return _why_by_shape(inside, types)
 
 
@@ -116,7 +116,7 @@ def _why_by_names(connection: Connection) -> str:
     if match:
         return f'carries images inside its type ({match[0]})'
     if not connection.msgdef:
-        return f'{connection.serialization} without a readable definition: it may hold images'
+        return f'may hold images: {connection.serialization} without a readable definition'
     return ''
 
 
@@ -129,7 +129,7 @@ def _why_by_shape(inside: Collection[str], types: Mapping[str, tuple[Field, ...]
         )
         if (has_bytes and fields.keys() >= _SHAPE and fields.keys() & _FORMAT
                 and not fields.keys() & _CLOUD):
-            return f'{name} looks like an image: a width, a height and bytes'
+            return f'may hold images: {name} has a width, a height and bytes'
     return ''
 
 
@@ -137,7 +137,7 @@ def _why_by_messages(connection: Connection, file: SourceFile) -> str:
     for data in _samples(connection, file):
         name = looks_like_image(data)
         if name:
-            return f'its payload looks like {name}'
+            return f'has a payload that looks like {name}'
     return ''
 
 

@@ -62,7 +62,8 @@ def looks_like_image(data: bytes | bytearray | memoryview) -> str | None:
     Return what picture or video is inside the bytes, e.g. 'JPEG', or None.
 
     JPEG, PNG, H.264 and H.265 parameter sets and base64 of JPEG and PNG are found anywhere,
-    GIF, WebP, TIFF, BMP, PNM, JPEG 2000, MP4, AVIF, AVI, Matroska and IVF near the start.
+    GIF, WebP, TIFF, BMP, PNM, JPEG 2000 and XL, MP4, AVIF, AVI, Matroska and IVF near the
+    start.
     """
     if len(data) < SHORTEST_IMAGE:
         return None
@@ -221,6 +222,10 @@ def _find_near_start(content: bytes) -> str | None:
     return None
 
 
+def _is_known_by_magic(_content: bytes, _start: int) -> bool:
+    return True
+
+
 def _is_gif(content: bytes, start: int) -> bool:
     """Check the version and that the screen has a size."""
     size = _little(content, start + 6, 2), _little(content, start + 8, 2)
@@ -301,6 +306,7 @@ _HEAD_FORMATS: tuple[tuple[bytes, str, Callable[[bytes, int], bool]], ...] = (
     (b'\x1aE\xdf\xa3', 'Matroska', _is_matroska),
     (b'DKIF', 'IVF', _is_ivf),
     (b'\xffO\xffQ', 'JPEG 2000', _is_jpeg_2000),
+    (b'JXL \r\n\x87\n', 'JPEG XL', _is_known_by_magic),
     (b'II*\0', 'TIFF', _is_tiff),
     (b'MM\0*', 'TIFF', _is_tiff),
     (b'BM', 'BMP', _is_bmp),

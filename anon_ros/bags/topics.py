@@ -64,15 +64,21 @@ class TopicPlan:
 
 @dataclass(frozen=True)
 class _Undecided:
+    """A topic that nobody decided about."""
+
     topic: str
     type_name: str
+    finding: Finding
     why: str
 
     def __str__(self) -> str:
-        return (
-            f'  {self.topic} ({self.type_name}): {self.why}; '
-            f"{_COPY} '{self.topic}' or {_DROP} '{self.topic}'"
-        )
+        options = [f"{_COPY} '{self.topic}'", f"{_DROP} '{self.topic}'"]
+        if self.finding.content is Content.CAMERA:
+            options.insert(0, f"{_SELECT} '{self.topic}'")
+        if self.finding.content is Content.DEPTH:
+            options.insert(0, f"{_SELECT} '{self.topic}' (as brightness)")
+        choice = f'{", ".join(options[:-1])} or {options[-1]}'
+        return f'  {self.topic} ({self.type_name}) {self.why}: {choice}'
 
 
 class HasFiles(Protocol):
@@ -110,7 +116,7 @@ def plan_topics(
         key = connection.topic, connection.msgtype
         action, why = _decide(connection.topic, finding, named, selected)
         if action is None:
-            undecided.append(_Undecided(*key, why))
+            undecided.append(_Undecided(*key, finding, why))
             continue
         actions[key] = action
         if finding.content is Content.DEPTH and action is Action.ANONYMIZE:
@@ -147,17 +153,12 @@ def _decide(
     if finding.content is Content.PLAIN and topic not in selected:
         return Action.COPY, ''
     if finding.content is Content.PLAIN:
-        return None, f'{_SELECT} names it, but it carries no picture'
+        return None, f'is named by {_SELECT}, but carries no picture'
     is_default = not selected and finding.content is Content.CAMERA
     if topic in named[_SELECT] or is_default:
         return Action.ANONYMIZE, ''
-    return None, _why_left_out(topic, finding)
-
-
-def _why_left_out(topic: str, finding: Finding) -> str:
-    if finding.content is Content.CAMERA:
-        return f'a camera topic that {_SELECT} leaves out'
-    return f"{finding.why}; {_SELECT} '{topic}' treats it as brightness"
+    left_out = f'is a camera topic that {_SELECT} leaves out'
+    return None, left_out if finding.content is Content.CAMERA else finding.why
 
 
 def _resolve(option: str, patterns: Sequence[str], names: Collection[str]) -> set[str]:
@@ -190,6 +191,6 @@ def _message(undecided: Sequence[_Undecided]) -> str:
     lines = [str(each) for each in sorted(undecided, key=lambda each: each.topic)]
     plural = 's' if len(lines) > 1 else ''
     heading = (
-        f'{len(lines)} topic{plural} may carry pictures, and nobody decided what happens to them:'
+        f'{len(lines)} topic{plural} may carry pictures, and nobody decided what happens to them'
     )
     return '\n'.join([heading, *lines])

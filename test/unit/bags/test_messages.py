@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -319,6 +320,42 @@ def test_a_masked_raw_image_keeps_all_but_its_pixels(wire, encoding, step):
     data = image(wire, encoding=encoding, step=step)
     masked = mask(place, data)
     assert masked == image(wire, encoding=encoding, step=step, data=b'\x80' * 48)
+
+
+PIXELS = np.random.default_rng(2).integers(0, 255, (24, 40, 3), np.uint8)
+
+
+@pytest.mark.parametrize('wire', WIRES)
+@pytest.mark.parametrize('extension', ['.jpg', '.png'])
+def test_a_masked_compressed_image_keeps_its_size(wire, extension):
+    place = connection(wire, 'sensor_msgs/msg/CompressedImage')
+    data = cv2.imencode(extension, PIXELS)[1].tobytes()
+    masked = locate(place, mask(place, compressed(wire, data=data), (8, 8)))
+    assert (masked.format, masked.frame_id, masked.stamp_ns) == ('jpeg', 'cam', 12_000_000_034)
+    view = cv2.imdecode(np.frombuffer(masked.data, np.uint8), cv2.IMREAD_COLOR)
+    assert view.shape == (24, 40, 3)
+    assert np.abs(view.astype(int) - 128).max() <= 2
+
+
+@pytest.mark.parametrize(('name', 'magic'), [('jpeg', b'\xff\xd8'), ('x; png comp', b'\x89PNG')])
+def test_an_unreadable_compressed_image_takes_the_last_known_size(name, magic):
+    place = connection('little', 'sensor_msgs/msg/CompressedImage')
+    data = compressed('little', name=name, data=b'secret face')
+    masked = locate(place, mask(place, data, (40, 24)))
+    assert bytes(masked.data[:len(magic)]) == magic
+    view = cv2.imdecode(np.frombuffer(masked.data, np.uint8), cv2.IMREAD_COLOR)
+    assert view.shape == (24, 40, 3)
+    assert len(np.unique(view)) == 1
+    assert mask(place, data) == compressed('little', name=name, data=b'')
+
+
+def test_masking_believes_no_absurd_header():
+    place = connection('little', 'sensor_msgs/msg/CompressedImage')
+    data = bytearray(cv2.imencode('.jpg', PIXELS)[1].tobytes())
+    start = data.index(b'\xff\xc0') + 5
+    data[start:start + 4] = (60000).to_bytes(2, 'big') * 2
+    masked = locate(place, mask(place, compressed('little', data=bytes(data)), (40, 24)))
+    assert len(masked.data) < 2000
 
 
 @pytest.mark.parametrize('wire', WIRES)

@@ -148,6 +148,14 @@ def test_compressed_depth_cannot_be_anonymized():
     assert plan(topics, copied=['/depth']).topics(Action.COPY) == ['/depth']
 
 
+def test_depth_in_a_plain_png_may_be_read_as_brightness():
+    topics = {'/depth': (COMPRESSED, '', [compressed('16UC1; png compressed ')])}
+    assert '--topic' in undecided(topics)
+    assert plan(topics, selected=['/depth']).depth == {'/depth'}
+    colour = {'/colour': (COMPRESSED, '', [compressed('bgr8; jpeg compressed bgr8')])}
+    assert plan(colour).topics(Action.ANONYMIZE) == ['/colour']
+
+
 def test_a_disparity_image_has_to_be_named():
     topics = {'/disparity': ('stereo_msgs/msg/DisparityImage', '', [])}
     assert '/disparity' in undecided(topics)
@@ -173,14 +181,14 @@ IDL = (
 ])
 def test_images_inside_a_type_at_any_depth_are_seen(msgtype, msgdef, inner):
     text = undecided({'/box': (msgtype, msgdef, [plain()])})
-    assert f'/box ({msgtype}): carries images inside its type ({inner})' in text
+    assert f'/box ({msgtype}) carries images inside its type ({inner})' in text
     topics = {'/box': (msgtype, msgdef, [plain()])}
     assert plan(topics, copied=['/box']).topics(Action.COPY) == ['/box']
 
 
 def test_an_image_type_of_ones_own_is_seen_by_its_fields():
     msgdef = 'uint32 height\nuint32 width\nstring encoding\nuint8[] pixels'
-    assert 'looks like an image' in undecided({'/x': ('a/msg/B', msgdef, [plain()])})
+    assert 'a/B has a width' in undecided({'/x': ('a/msg/B', msgdef, [plain()])})
     cloud = ('sensor_msgs/msg/PointCloud2', '', [plain()])
     grid = ('nav_msgs/msg/OccupancyGrid', '', [plain()])
     assert plan({'/cloud': cloud, '/grid': grid}).topics(Action.COPY) == ['/cloud', '/grid']
@@ -218,7 +226,8 @@ def test_images_in_another_serialization_have_to_be_named(serialization):
         assert '/x' in undecided(topics, serialization)
     nested = {'/x': ('a.B', '\n\x12foxglove.RawImage\x18', [plain()])}
     assert 'RawImage' in undecided(nested, serialization)
-    assert 'without a readable definition' in undecided({'/x': ('a.B', '', [plain()])}, serialization)
+    unknown = {'/x': ('a.B', '', [plain()])}
+    assert 'without a readable definition' in undecided(unknown, serialization)
     harmless = {'/x': ('a.B', '\n\x12foxglove.Pose\x18', [plain()])}
     assert plan(harmless, serialization).topics(Action.COPY) == ['/x']
 
@@ -226,7 +235,7 @@ def test_images_in_another_serialization_have_to_be_named(serialization):
 def test_a_payload_that_looks_like_a_picture_has_to_be_named():
     string = struct.pack('<I', len(JPEG)) + JPEG
     topics = {'/blob': ('std_msgs/msg/UInt8MultiArray', '', [plain(), plain(string)])}
-    assert 'its payload looks like JPEG' in undecided(topics)
+    assert 'has a payload that looks like JPEG' in undecided(topics)
     assert plan(topics, dropped=['/blob']).topics(Action.DROP) == ['/blob']
 
 

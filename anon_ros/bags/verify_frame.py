@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compare a camera's message with what was made of it: only the hidden regions may differ."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from anon_ros.bags.camera_types import PayloadKind
+from anon_ros.bags.messages import CameraMessage, locate, mask
+from anon_ros.core.boxes import Rect, to_rects
+from anon_ros.errors import EncodingError, FrameError
+from anon_ros.media.compressed import open_compressed
+from anon_ros.media.jpeg import JpegFrame
+from anon_ros.media.raw import RawImage, open_raw
+
+if TYPE_CHECKING:
+    from anon_ros.bags.storage.interface import Message
+    from anon_ros.core.planes import Frame, Plane
+    from anon_ros.core.regions import BoolArray, Regions
+
+_ROWS = 128
+"""Rows compared at once; a multiple of a JPEG block's."""
+_BLOCK = 8
+
+
+class Change(str, enum.Enum):
+    """What became of a frame; the values are fields of TopicVerdict."""
+
+    UNCHANGED = 'unchanged'
+    CHANGED = 'changed'
+    MASKED = 'masked'
+
+
+class Comparison(NamedTuple):
+    """What became of a frame. mismatch: how it differs where it must not, '' where it does not."""
+
+    change: Change
+    mismatch: str = ''
+
+
+def compare_frames(before: Message, after: Message, regions: Regions | None) -> Comparison:
+    """
+    Return what became of a frame.
+
+    regions: what was hidden, margins included; None where nobody knows. A frame with visible
+    regions that kept its bytes is a mismatch, as is every change outside of regions.
+    """
+    if before.data == after.data:
+        if regions is not None and _is_visible(before, regions):
+            return Comparison(
+                Change.UNCHANGED, f'{len(regions)} regions to hide, but no byte changed'
+            )
+        return Comparison(Change.UNCHANGED)
+    if _is_masked(before, after):
+        return Comparison(Change.MASKED)
+    try:
+        return Comparison(Change.CHANGED, _mismatch(before, after, regions))
+    except FrameError as error:
+        return Comparison(Change.CHANGED, f'cannot be compared: {error}')
+
+
+def _mismatch(before: Message, after: Message, regions: Regions | None) -> str:
+    old = locate(before.connection, before.data)
+    new = locate(after.connection, after.data)
+    around = _around(old, new, after)
+    # A group of pictures is encoded again as a whole: its packets have no pixels to compare.
+    if around or old.kind is PayloadKind.VIDEO:
+        return around
+    if regions is not None and not len(regions):
+        return 'nothing to hide, but the picture changed'
+    return _compare_pictures(open_frame(old), open_frame(new), regions)
+
+
+def open_frame(message: CameraMessage) -> Frame:
+    """Open an image's frame. Raises FrameError where it cannot be read, or is a video's."""
+    payload = message.payload
+    if isinstance(payload, RawImage):
+        return open_raw(payload, allow_depth=True)
+    if message.kind is PayloadKind.VIDEO:
+        raise EncodingError('a video packet is no frame of its own')
+    return open_compressed(payload.data)
+
+
+def _is_visible(message: Message, regions: Regions) -> bool:
+    """Return whether any region covers a pixel of a frame that can be read at all."""
+    try:
+        size_wh = open_frame(locate(message.connection, message.data)).size_wh
+    except FrameError:
+        return len(regions) > 0
+    return any(not rect.is_empty for rect in to_rects(regions.boxes_xyxy, size_wh))
+
+
+def _is_masked(before: Message, after: Message) -> bool:
+    """Return whether the result is empty, or gray all over as only masking makes it."""
+    try:
+        new = locate(after.connection, after.data)
+        old = locate(before.connection, before.data)
+        if not len(new.data):
+            return old.replace(b'') == after.data
+        if old.kind is PayloadKind.VIDEO:
+            return False
+        if len(new.data) <= len(old.data) and mask(before.connection, before.data) == after.data:
+            return True
+        return old.replace(new.data) == after.data and _is_uniform(new)
+    except FrameError:
+        return False
+
+
+def _is_uniform(message: CameraMessage) -> bool:
+    if message.kind is PayloadKind.RAW:
+        return False
+    view = open_frame(message).view_bgr()
+    return bool((view == view[:1, :1]).all()) and abs(int(view[0, 0, 0]) - 128) <= 2
+
+
+def _around(old: CameraMessage, new: CameraMessage, after: Message) -> str:
+    """Compare the fields by name, for a readable cause, and then the very bytes."""
+    for name in ('stamp_ns', 'frame_id', 'format', 'kind', 'fields'):
+        was, became = getattr(old, name), getattr(new, name)
+        if was != became:
+            return f'{name} was {was!r} and is {became!r}'
+    return '' if old.replace(new.data) == after.data else 'bytes around the picture differ'
+
+
+def _compare_pictures(old: Frame, new: Frame, regions: Regions | None) -> str:
+    if type(old) is not type(new):
+        return 'the picture is of another kind now'
+    if old.size_wh != new.size_wh:
+        return f'the size was {old.size_wh} px and is {new.size_wh} px'
+    if regions is None:
+        return ''
+    rects = to_rects(regions.boxes_xyxy, old.size_wh)
+    block = _BLOCK if isinstance(old, JpegFrame) else 1
+    before, after = old.planes(), new.planes()
+    if [plane.grid for plane in before] != [plane.grid for plane in after]:
+        return 'the planes have another size or sampling now'
+    changed = sum(
+        _changed_outside(was, became, rects, block)
+        for was, became in zip(before, after, strict=True)
+    )
+    return f'{changed} samples outside the hidden regions changed' if changed else ''
+
+
+def _changed_outside(old: Plane, new: Plane, rects: list[Rect], block: int) -> int:
+    """Return how many samples differ outside the blocks that any rectangle touches."""
+    allowed = _allowed(old, rects, block)
+    changed = 0
+    width, height = old.grid.size_wh
+    for top in range(0, height, _ROWS):
+        rows = Rect(0, top, width, min(top + _ROWS, height))
+        # NaN is a number like any other here: the same bits are the same.
+        differs = old.read(rows).view(np.uint32) != new.read(rows).view(np.uint32)
+        changed += int((differs.any(axis=-1) & ~allowed[top:rows.y_max]).sum())
+    return changed
+
+
+def _allowed(plane: Plane, rects: list[Rect], block: int) -> BoolArray:
+    width, height = plane.grid.size_wh
+    allowed = np.zeros((height, width), bool)
+    for rect in rects:
+        if not rect.is_empty:
+            x_min, y_min, x_max, y_max = plane.grid.covering(rect)
+            allowed[
+                y_min // block * block:-(-y_max // block) * block,
+                x_min // block * block:-(-x_max // block) * block,
+            ] = True
+    return allowed
