@@ -49,7 +49,7 @@ def draw_plate(rng: np.random.Generator) -> UInt8Array:
 def _write(area: UInt8Array, ink: tuple[int, int, int], rng: np.random.Generator) -> None:
     """Fill the area's width with random characters and gaps."""
     height, width = area.shape[:2]
-    count = int(np.clip(round(width / height / rng.uniform(0.5, 0.8)), 2, 9))
+    count = int(np.clip(round(width / height / rng.uniform(0.5, 0.8)), 2, 20))
     text = ''.join(CHARACTERS[i] for i in rng.integers(0, len(CHARACTERS), count))
     if count > 4 and rng.random() < 0.7:
         gap = int(rng.integers(1, count - 1))
@@ -82,6 +82,6 @@ def draw_distractor(rng: np.random.Generator) -> UInt8Array:
         image = np.full((height, int(height * rng.uniform(0.3, 0.9)), 3), colour, np.uint8)
         cv2.rectangle(image, (0, 0), (image.shape[1] - 1, height - 1), other, 3)
     else:
-        image = np.full((height, int(height * rng.uniform(7, 10)), 3), colour, np.uint8)
+        image = np.full((height, int(height * rng.uniform(9, 14)), 3), colour, np.uint8)
         _write(image, (other[0], other[1], other[2]), rng)
     return image

@@ -28,6 +28,8 @@ LEAST_VISIBLE = 0.3
 DRAWN_PLATES = 400
 DISTRACTORS = 100
 LENSES = 12
+DARKEST = 6.0
+"""Nothing is pasted where all is black: nobody could see it."""
 PLATE_SHARE = 0.75
 MISTAKEN_SHARE = 0.3
 
@@ -64,20 +66,22 @@ class SampleMaker:
         warp = _random_warp(frame, rng)
         image = np.asarray(cv2.warpPerspective(
             frame.image_bgr, warp, (CROP_PX, CROP_PX), flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REFLECT_101 if rng.random() < 0.3 else cv2.BORDER_CONSTANT,
+            borderMode=cv2.BORDER_CONSTANT, borderValue=rng.uniform(0, 120, 3).tolist(),
         ), np.uint8)
         corners = [_move(_outlines(boxes), warp)
                    for boxes in (frame.plates_xyxy, frame.ignored_xyxy)]
         corners[0] = self._paste_some(image, corners, rng)
+        corners = _sort_out(*corners)
         if rng.random() < 0.2:
             lens = self._lenses[int(rng.integers(LENSES))]
             image = lens.apply(image)
             corners = [lens.move(points) for points in corners]
-        plates, hidden = _visible(_bounds(corners[0]))
-        ignored = np.concatenate([_bounds(corners[1]), hidden])
+        plates, ignored = (clip(_bounds(points), (CROP_PX, CROP_PX)) for points in corners)
+        is_large = plates[:, 3] - plates[:, 1] >= LEAST_HEIGHT_PX
+        ignored = np.concatenate([ignored, plates[~is_large]])
         if rng.random() < 0.92:
             image = disturb(image, rng)
-        return Sample(image, plates, clip(ignored, (CROP_PX, CROP_PX)))
+        return Sample(image, plates[is_large], ignored)
 
     def _paste_some(
         self, image: UInt8Array, corners: list[Float32Array], rng: np.random.Generator
@@ -92,7 +96,7 @@ class SampleMaker:
             patch = pool[int(rng.integers(len(pool)))]
             outline = _random_place(patch, rng)
             box = _bounds(outline)
-            if intersections(box, taken).any():
+            if intersections(box, taken).any() or _light_at(image, outline[0]).mean() < DARKEST:
                 continue
             taken = np.concatenate([taken, box])
             _paste(image, patch, outline[0, ::2], rng)
@@ -128,7 +132,7 @@ def _random_warp(frame: PlateFrame, rng: np.random.Generator) -> NDArray[np.floa
         box = boxes[int(rng.integers(len(boxes)))]
         anchor = (box[:2] + box[2:]) / 2
         scale = float(np.clip(_log_uniform(*HEIGHTS_PX, rng) / (box[3] - box[1]), 0.35, 3.5))
-    target = rng.uniform(0.1, 0.9, 2) * CROP_PX
+    target = np.clip(anchor / (width, height) + rng.normal(0, 0.2, 2), 0.1, 0.9) * CROP_PX
     angle = rng.normal(0, 0.08) if rng.random() < 0.8 else rng.uniform(-0.5, 0.5)
     stretch = np.exp(rng.normal(0, 0.12))
     mirror = -1.0 if rng.random() < 0.3 else 1.0
@@ -163,13 +167,14 @@ def _bounds(points_xy: Float32Array) -> Float32Array:
     return np.concatenate([points_xy.min(axis=1), points_xy.max(axis=1)], axis=1)
 
 
-def _visible(boxes_xyxy: Float32Array) -> tuple[Float32Array, Float32Array]:
-    """Return the boxes' parts inside the crop: those worth finding, and the doubtful rest."""
-    inside = clip(boxes_xyxy, (CROP_PX, CROP_PX))
-    share = areas(inside) / np.maximum(areas(boxes_xyxy), 1e-6)
-    heights = inside[:, 3] - inside[:, 1]
-    is_plate = (share >= LEAST_VISIBLE) & (heights >= LEAST_HEIGHT_PX)
-    return inside[is_plate], inside[~is_plate & (share > 0)]
+def _sort_out(plates_xy: Float32Array, ignored_xy: Float32Array) -> list[Float32Array]:
+    """Return the outlines' parts inside the crop: of plates well visible, and of all the rest."""
+    outlines = np.concatenate([plates_xy, ignored_xy])
+    boxes = _bounds(outlines)
+    share = areas(clip(boxes, (CROP_PX, CROP_PX))) / np.maximum(areas(boxes), 1e-6)
+    is_plate = (share >= LEAST_VISIBLE) & (np.arange(len(outlines)) < len(plates_xy))
+    inside = np.clip(outlines, 0, CROP_PX)
+    return [inside[is_plate], inside[~is_plate & (share > 0)]]
 
 
 def _random_place(patch: UInt8Array, rng: np.random.Generator) -> Float32Array:
@@ -192,7 +197,7 @@ def _paste(
     image: UInt8Array, patch: UInt8Array, corners_xy: Float32Array, rng: np.random.Generator
 ) -> None:
     """Draw the patch between four corners, in the light of the place, with soft edges."""
-    patch = _light_like(patch, image, corners_xy, rng)
+    patch = _light_like(patch, _light_at(image, corners_xy), rng)
     lower = np.maximum(np.floor(corners_xy.min(axis=0)).astype(int) - 2, 0)
     upper = np.minimum(np.ceil(corners_xy.max(axis=0)).astype(int) + 3, CROP_PX)
     if (upper - lower).min() <= 0:
@@ -218,13 +223,19 @@ def _paste(
     inside[:] = inside + alpha[..., None] * (drawn.astype(np.float32) - inside)
 
 
+def _light_at(image: UInt8Array, points_xy: Float32Array) -> Float32Array:
+    """Return the mean colour (3,) around the middle of some points."""
+    x, y = np.clip(np.rint(points_xy.mean(axis=0)), 0, CROP_PX - 1).astype(int)
+    around = image[max(y - 20, 0):y + 20, max(x - 40, 0):x + 40]
+    return np.asarray(around.mean(axis=(0, 1)), np.float32)
+
+
 def _light_like(
-    patch: UInt8Array, image: UInt8Array, corners_xy: Float32Array, rng: np.random.Generator
+    patch: UInt8Array, light: Float32Array, rng: np.random.Generator
 ) -> UInt8Array:
     """Return the patch recoloured, about as bright as the place or up to four times brighter."""
-    x, y = np.clip(np.rint(corners_xy.mean(axis=0)), 0, CROP_PX - 1).astype(int)
-    around = image[max(y - 20, 0):y + 20, max(x - 40, 0):x + 40].reshape(-1, 3).mean(axis=0) + 12
-    factor = around * _log_uniform(0.9, 4.0, rng) / (patch.reshape(-1, 3).mean(axis=0) + 12)
+    goal = (light + 12) * _log_uniform(1.2, 4.0, rng)
+    factor = goal / (patch.reshape(-1, 3).mean(axis=0) + 12)
     tint = factor.mean() ** 0.4 * factor ** 0.6
     lit = np.clip(patch * np.minimum(tint, 3.0), 0, 255).astype(np.uint8)
     return recolour(lit, rng) if rng.random() < 0.3 else lit
