@@ -14,13 +14,18 @@ if TYPE_CHECKING:
 
     from anon_ros.core.regions import BoolArray, Float32Array, IntArray
 
-# How far a centre may lie from where it was expected, in sizes of the region: a face that walks
-# past at 1.5 m/s moves six of its own widths in a second, and half of that is still unexpected.
-_REACH = 0.8
-_REACH_PER_S = 3.0
+# How far a centre may lie from where it was expected, in sizes of the region. A track that was
+# seen once may go anywhere: a face that runs past at 4 m/s moves 17 of its own sizes in a second.
+_REACH = 0.3
+_REACH_PER_ERROR = 2.5
+_REACH_PER_S = 2.0
 _LARGEST_REACH = 3.0
 # A person who steps behind a car loses half of the box at once.
 _LARGEST_RATIO = 2.5
+# A weak region is often none: one that hijacks a track leaves the object itself uncovered.
+_WEAK_REACH = 0.5
+_WEAK_RATIO = 1.5
+_STILL_OVERLAP = 0.3
 
 
 def associate(
@@ -28,18 +33,28 @@ def associate(
     boxes_xyxy: Float32Array,
     same_kind: BoolArray,
     gaps_s: NDArray[np.floating],
+    errors: NDArray[np.floating],
     is_weak: BoolArray,
 ) -> list[tuple[int, int]]:
     """
     Return pairs (track, region), each track and each region at most once.
 
     expected_xyxy: (T, 4) where each track should be now. boxes_xyxy: (N, 4) what was seen.
-    same_kind: (T, N). gaps_s: (T,) s since each track was seen last. is_weak: (N,) regions of
-    low score, which take only what the others leave (as in ByteTrack, Zhang et al. 2022).
+    same_kind: (T, N). gaps_s: (T,) s since each track was seen last. errors: (T,) how far
+    off each track's expectation usually is, in sizes. is_weak: (N,) regions of low score, which
+    take only what the others leave (as in ByteTrack, Zhang et al. 2022), and only nearby.
     The best pair goes first: with motion predicted, conflicts are too rare for an optimal
     assignment to pay. Ties fall to the older track, so that a run can be repeated.
     """
-    cost = np.where(same_kind, _costs(expected_xyxy, boxes_xyxy, gaps_s), np.inf)
+    reach = np.minimum(
+        _REACH + _REACH_PER_ERROR * errors + _REACH_PER_S * gaps_s, _LARGEST_REACH
+    )[:, None] * np.where(is_weak, _WEAK_REACH, 1.0)
+    largest_change = np.log(np.where(is_weak, _WEAK_RATIO, _LARGEST_RATIO))
+    distance, change, overlap = _differences(expected_xyxy, boxes_xyxy)
+    is_near = (distance <= reach) | (overlap >= _STILL_OVERLAP)
+    is_possible = same_kind & is_near & (change <= largest_change)
+    cost = distance + 0.5 * change - overlap + 0.5 * np.minimum(gaps_s, 1.0)[:, None]
+    cost = np.where(is_possible, cost, np.inf)
     cost = cost + np.where(is_weak, 1e3, 0.0)[None, :]
     tracks, regions = np.nonzero(np.isfinite(cost))
     order = np.argsort(cost[tracks, regions], kind='stable')
@@ -53,10 +68,10 @@ def associate(
     return pairs
 
 
-def _costs(
-    expected_xyxy: Float32Array, boxes_xyxy: Float32Array, gaps_s: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """Return (T, N) costs: distance in sizes, change of size, age, less the overlap; or inf."""
+def _differences(
+    expected_xyxy: Float32Array, boxes_xyxy: Float32Array
+) -> tuple[Float32Array, Float32Array, Float32Array]:
+    """Return (T, N) distances in sizes, changes of size as logarithms, and overlaps (IoU)."""
     expected_size = np.maximum(expected_xyxy[:, 2:] - expected_xyxy[:, :2], 1.0)
     size = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 1.0)
     expected_scale = np.sqrt(expected_size.prod(axis=1))[:, None]
@@ -65,12 +80,7 @@ def _costs(
     offset = centres[:, None] - (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:])[None] / 2
     distance = np.hypot(offset[..., 0], offset[..., 1]) / ((expected_scale + scale) / 2)
     change = np.abs(np.log(expected_scale / scale))
-    overlap = boxes.iou(expected_xyxy, boxes_xyxy)
-    reach = np.minimum(_REACH + _REACH_PER_S * gaps_s, _LARGEST_REACH)[:, None]
-    is_near = (distance <= reach) | (overlap >= 0.3)
-    is_possible = is_near & (change <= np.log(_LARGEST_RATIO))
-    cost = distance + 0.5 * change - overlap + 0.5 * np.minimum(gaps_s, 1.0)[:, None]
-    return np.where(is_possible, cost, np.inf)
+    return distance, change, boxes.iou(expected_xyxy, boxes_xyxy)
 
 
 def same_kinds(track_kinds: IntArray, kinds: IntArray) -> BoolArray:

@@ -157,6 +157,7 @@ class Follower:
                 extents,
                 association.same_kinds(np.array([t.kind for t in candidates]), regions.kinds),
                 np.array([frame.time_ns - t.last.time_ns for t in candidates]) / 1e9,
+                np.array([t.error for t in candidates]),
                 regions.scores < self._strong_score,
             )
             found = {region: candidates[track] for track, region in pairs}

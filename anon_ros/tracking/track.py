@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
@@ -14,6 +15,9 @@ Box: TypeAlias = tuple[float, float, float, float]
 _VELOCITY_NS = 300_000_000
 # A motion is not believed for longer than this.
 _LONGEST_MOTION_S = 1.0
+# How far off the expectation of a new track may be, in sizes, and how fast that is learnt.
+_FIRST_ERROR = 0.6
+_ERROR_SHARE = 0.3
 # What may happen unseen, in sizes of the region for each second on each side.
 _GROWTH_BETWEEN_PER_S = 0.6
 _GROWTH_BEYOND_PER_S = 0.9
@@ -40,13 +44,15 @@ class Track:
     An object and its sightings, oldest first; old ones are let go.
 
     scene: of the recording; nothing crosses a cut. is_confirmed: whether it was seen twice, or
-    once without doubt; only then is it hidden where it was not seen.
+    once without doubt; only then is it hidden where it was not seen. error: how far off its
+    expectation usually is, in sizes of the region.
     """
 
     track_id: int
     kind: int
     scene: int
     is_confirmed: bool = False
+    error: float = _FIRST_ERROR
     points: list[Point] = field(default_factory=list)
 
     @property
@@ -56,7 +62,10 @@ class Track:
 
     def add(self, point: Point, strong_score: float) -> None:
         """Take the next sighting."""
-        self.is_confirmed = bool(self.points) or point.score >= strong_score
+        self.is_confirmed |= bool(self.points) or point.score >= strong_score
+        if len(self.points) > 1:
+            off = _distance(expected(self.points, point.time_ns), point.box)
+            self.error += _ERROR_SHARE * (off - self.error)
         self.points.append(point)
 
     def forget(self, number: int, time_ns: int) -> None:
@@ -119,6 +128,14 @@ def _velocity(points: list[Point]) -> Box:
         (a[0] - b[0]) / span_s, (a[1] - b[1]) / span_s,
         (a[2] - b[2]) / span_s, (a[3] - b[3]) / span_s,
     )
+
+
+def _distance(a: Box, b: Box) -> float:
+    """Return how far two boxes' centres are apart, in sizes of the second."""
+    x = (a[0] + a[2] - b[0] - b[2]) / 2
+    y = (a[1] + a[3] - b[1] - b[3]) / 2
+    size = math.sqrt(max(b[2] - b[0], 1.0) * max(b[3] - b[1], 1.0))
+    return math.hypot(x, y) / size
 
 
 def _moved(point: Point, velocity: Box, time_ns: int) -> Box:
