@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import itertools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from anon_ros.core.boxes import cover, grow, intersections
@@ -77,6 +78,21 @@ def measure_plates(
         frames=len(frames), groups=_groups(frames, is_covered),
         false_per_frame=false_regions / len(frames), ms_per_frame=1e3 * seconds / len(frames),
     )
+
+
+def shrink(frame: PlateFrame, share: float) -> PlateFrame:
+    """
+    Return the frame scaled down in the middle of a black one of its old size.
+
+    share: below 1, of each side. This is how plates smaller than the annotated ones are measured.
+    """
+    height, width = frame.image_bgr.shape[:2]
+    small = cv2.resize(frame.image_bgr, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    y, x = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2
+    image = np.zeros_like(frame.image_bgr)
+    image[y:y + small.shape[0], x:x + small.shape[1]] = small
+    offset = np.array([x, y, x, y], np.float32)
+    return replace(frame, image_bgr=image, plates_xyxy=frame.plates_xyxy * share + offset)
 
 
 def best_cover(plates_xyxy: Float32Array, regions_xyxy: Float32Array) -> Float32Array:

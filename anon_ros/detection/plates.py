@@ -14,8 +14,6 @@ from anon_ros.detection.letterbox import to_multiple
 from anon_ros.detection.runtime import load_network
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from anon_ros.core.regions import Float32Array, UInt8Array
     from anon_ros.core.settings import Settings
     from anon_ros.detection.runtime import Array, Network
@@ -25,28 +23,31 @@ MODEL = 'plates'
 STRIDE_PX = 8
 SIZE_MULTIPLE_PX = 32
 MOST_OVERLAP = 0.3
-SIDES_PX = {'fast': (1280,), 'balanced': (1280, 1920), 'thorough': (960, 1280, 1920, 2560)}
-"""The lengths of the image's longer side at which it is searched."""
+BASE_SIDE_PX = 1280
+FINE_SIDES_PX = (1920, 3840)
+MOST_ENLARGED = 3.0
+"""What is blown up further shows nothing new."""
 THRESHOLDS = {'fast': 0.3, 'balanced': 0.25, 'thorough': 0.15}
 
 
 class PlateDetector:
     """Finds plates at one or several scales of an image. Safe from several threads at once."""
 
-    def __init__(self, network: Network, threshold: float, sides_px: Sequence[int]) -> None:
+    def __init__(self, network: Network, threshold: float, effort: str) -> None:
         """
         Use a network that takes (1, h, w, 3) uint8 BGR, both sides multiples of 32.
 
-        threshold: the least score, 0..1. sides_px: the image's longer side in each search.
+        threshold: the least score, 0..1. effort: fast, balanced or thorough; see search_scales.
         """
         self._network = network
         self._threshold = threshold
-        self._sides_px = tuple(sides_px)
+        self._effort = effort
 
     def detect(self, image_bgr: UInt8Array) -> Regions:
         """Return the plates of one image, (h, w, 3) uint8; see RegionDetector."""
         height, width = image_bgr.shape[:2]
-        parts = [self._search(image_bgr, side / max(height, width)) for side in self._sides_px]
+        scales = search_scales(self._effort, max(height, width))
+        parts = [self._search(image_bgr, scale) for scale in scales]
         boxes = clip(np.concatenate([found for found, _ in parts]), (width, height))
         scores = np.concatenate([certainty for _, certainty in parts])
         keep = non_maximum_suppression(boxes, scores, MOST_OVERLAP)
@@ -57,6 +58,22 @@ class PlateDetector:
         cells = next(iter(self._network.run(images).values()))
         boxes, scores = decode(cells[0], self._threshold)
         return boxes / np.float32(scale), scores
+
+
+def search_scales(effort: str, longest_px: int) -> list[float]:
+    """
+    Return the scales at which an image is searched, each once, smallest first.
+
+    longest_px: the image's longer side. At 1280 px wide, where the network finds plates of 12 to
+    90 px height; balanced also in full size, within limits; thorough also beyond both.
+    """
+    fine_px = min(max(longest_px, FINE_SIDES_PX[0]), FINE_SIDES_PX[1])
+    sides_px = {
+        'fast': [BASE_SIDE_PX],
+        'balanced': [BASE_SIDE_PX, fine_px],
+        'thorough': [BASE_SIDE_PX * 3 / 4, BASE_SIDE_PX, fine_px, fine_px * 4 / 3],
+    }[effort]
+    return sorted({min(side / longest_px, MOST_ENLARGED) for side in sides_px})
 
 
 def decode(cells: Array, threshold: float) -> tuple[Float32Array, Float32Array]:
@@ -88,4 +105,4 @@ def build_plate_detector(settings: Settings, store: ModelStore, threads: int) ->
     threshold = settings.threshold(Kind.PLATE)
     if threshold is None:
         threshold = THRESHOLDS[settings.effort]
-    return PlateDetector(network, threshold, SIDES_PX[settings.effort])
+    return PlateDetector(network, threshold, settings.effort)

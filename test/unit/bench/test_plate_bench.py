@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from anon_ros.bench.plates import best_cover, measure_plates
+from anon_ros.bench.plates import best_cover, measure_plates, shrink
 from anon_ros.core.regions import Kind, Regions
 from anon_ros.training.plate_frames import PlateFrame
 
@@ -43,6 +43,16 @@ def test_the_table_tells_day_night_and_heights_apart():
     }
     assert table.false_per_frame == 1.0
     assert table.ms_per_frame >= 0
+
+
+def test_a_shrunk_frame_keeps_its_size_and_its_plates_their_place():
+    large = frame((10, 10, 30, 20))
+    large.image_bgr[10:20, 10:30] = 255
+    small = shrink(large, 0.5)
+    assert small.image_bgr.shape == large.image_bgr.shape
+    assert small.plates_xyxy.tolist() == [[37, 23, 47, 28]]
+    assert (small.image_bgr[23:28, 37:47] == 255).all()
+    assert small.image_bgr.sum() == 5 * 10 * 3 * 255
 
 
 def test_the_margin_counts():

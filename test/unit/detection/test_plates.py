@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from anon_ros.core.regions import Kind
 from anon_ros.core.settings import Settings
-from anon_ros.detection.plates import PlateDetector, build_plate_detector, decode
+from anon_ros.detection.plates import PlateDetector, build_plate_detector, decode, search_scales
 from anon_ros.errors import ModelError
 from anon_ros.models.store import ModelStore
 
@@ -19,16 +19,21 @@ def cells_of(*plates, rows=8, columns=16):
     return cells
 
 
-class Fixed:
-    """An engine that answers with the same cells, and keeps what it was asked."""
+class OnePlate:
+    """An engine that sees a plate at one place of the scene, whatever its scale."""
 
-    def __init__(self, cells):
-        self.cells = cells
+    def __init__(self, row_share, column_share, distances_share):
+        self.place = row_share, column_share
+        self.distances = distances_share
         self.shapes = []
 
     def run(self, inputs):
         self.shapes.append(inputs.shape)
-        return {'cells': self.cells[None]}
+        rows, columns = inputs.shape[1] // 8, inputs.shape[2] // 8
+        cells = np.zeros((1, 5, rows, columns), np.float32)
+        row, column = int(self.place[0] * rows), int(self.place[1] * columns)
+        cells[0, :, row, column] = [0.9, *(share * inputs.shape[2] for share in self.distances)]
+        return {'cells': cells}
 
 
 def test_no_peak_gives_no_box():
@@ -61,23 +66,35 @@ def test_every_cell_can_be_a_peak(row, column):
 
 
 def test_boxes_come_back_in_the_pixels_of_the_image():
-    network = Fixed(cells_of((4, 8, 0.9, 28, 12, 28, 12)))
-    found = PlateDetector(network, 0.5, (128,)).detect(np.zeros((128, 256, 3), np.uint8))
-    assert network.shapes == [(1, 64, 128, 3)]
-    np.testing.assert_allclose(found.boxes_xyxy, [[80, 48, 192, 96]])
+    network = OnePlate(0.5, 0.5, (0.1, 0.05, 0.1, 0.05))
+    found = PlateDetector(network, 0.5, 'fast').detect(np.zeros((1280, 2560, 3), np.uint8))
+    assert network.shapes == [(1, 640, 1280, 3)]
+    np.testing.assert_allclose(
+        found.boxes_xyxy, [[1288 - 256, 648 - 128, 1288 + 256, 648 + 128]], rtol=1e-5)
     assert found.kinds.tolist() == [Kind.PLATE]
 
 
 def test_one_plate_seen_at_two_scales_is_one_region():
-    network = Fixed(cells_of((4, 8, 0.9, 28, 12, 28, 12)))
-    detector = PlateDetector(network, 0.5, (256, 256))
-    assert len(detector.detect(np.zeros((128, 256, 3), np.uint8))) == 1
+    network = OnePlate(0.5, 0.5, (0.1, 0.05, 0.1, 0.05))
+    found = PlateDetector(network, 0.5, 'thorough').detect(np.zeros((640, 1280, 3), np.uint8))
+    assert [shape[2] for shape in network.shapes] == [960, 1280, 1920, 2560]
+    assert len(found) == 1
 
 
 def test_a_plate_at_the_edge_is_cut_off_there():
-    network = Fixed(cells_of((0, 0, 0.9, 40, 20, 40, 20)))
-    found = PlateDetector(network, 0.5, (128,)).detect(np.zeros((64, 128, 3), np.uint8))
-    np.testing.assert_allclose(found.boxes_xyxy, [[0, 0, 44, 24]])
+    network = OnePlate(0, 0, (0.1, 0.05, 0.1, 0.05))
+    found = PlateDetector(network, 0.5, 'fast').detect(np.zeros((640, 1280, 3), np.uint8))
+    np.testing.assert_allclose(found.boxes_xyxy, [[0, 0, 132, 68]])
+
+
+@pytest.mark.parametrize(('effort', 'longest_px', 'expected'), [
+    ('fast', 1280, [1.0]), ('fast', 3840, [1 / 3]), ('fast', 100, [3.0]),
+    ('balanced', 1280, [1.0, 1.5]), ('balanced', 2560, [0.5, 1.0]),
+    ('balanced', 7680, [1 / 6, 0.5]), ('balanced', 100, [3.0]),
+    ('thorough', 3840, [0.25, 1 / 3, 1.0, 4 / 3]),
+])
+def test_scales_follow_the_size_of_the_image(effort, longest_px, expected):
+    assert search_scales(effort, longest_px) == pytest.approx(expected)
 
 
 def test_the_shipped_network_finds_every_plate_of_a_clear_frame(shared_dir, tmp_path):
