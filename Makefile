@@ -8,6 +8,7 @@ SOURCES := setup.py constraints.txt
 
 .PHONY: demo test lint typecheck unit clean
 demo: $(VENV)/demo.done
+	rm -rf demo
 	$(BIN)/anon-ros demo demo
 
 test: lint typecheck unit

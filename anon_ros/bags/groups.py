@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from anon_ros.bags import messages
 from anon_ros.bags.camera_types import PayloadKind
 from anon_ros.errors import FrameError
-from anon_ros.media.video import codec_of, is_keyframe
 
 if TYPE_CHECKING:
     from anon_ros.bags.pipeline import Item
@@ -53,6 +52,8 @@ def _starts_group(item: Item) -> bool | None:
         located = messages.locate(item.message.connection, item.message.data)
         if located.kind is not PayloadKind.VIDEO:
             return None
+        from anon_ros.media.video import codec_of, is_keyframe
+
         return is_keyframe(located.data, codec_of(located.format))
     except FrameError:
         # It stands alone, so that it alone is withheld.

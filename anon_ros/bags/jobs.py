@@ -20,12 +20,12 @@ from anon_ros.errors import AnonError, EncodingError, FrameError
 from anon_ros.media.compressed import open_compressed
 from anon_ros.media.raw import RawImage, open_raw
 from anon_ros.media.thumbnail import thumbnail
-from anon_ros.media.video import codec_of, decode_gop, encode_gop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from anon_ros.audit.recorder import RunRecorder
+    from anon_ros.bags.messages import CameraMessage
     from anon_ros.bags.storage.interface import Message
     from anon_ros.core.frame_anonymizer import FrameAnonymizer
     from anon_ros.core.interfaces import RegionDetector
@@ -117,6 +117,8 @@ def view(message: Message, tools: Tools) -> UInt8Array | None:
 def _open(batch: Sequence[Message], tools: Tools) -> Iterator[Frame]:
     located = [messages.locate(message.connection, message.data) for message in batch]
     if located[0].kind is PayloadKind.VIDEO:
+        from anon_ros.media.video import codec_of, decode_gop
+
         packets = [message.data for message in located]
         yield from decode_gop(packets, codec_of(located[0].format), max_pixels=tools.max_pixels)
         return
@@ -146,24 +148,26 @@ def _anonymize(
         return [Rendering(Outcome.UNCHANGED, None) for _ in batch]
     located = [messages.locate(message.connection, message.data) for message in batch]
     with tools.recorder.timed('anonymize'):
+        frames = _overwritten(_open(batch, tools), regions, tools)
         if located[0].kind is PayloadKind.VIDEO:
-            codec = codec_of(located[0].format)
-            packets = [message.data for message in located]
-            frames = decode_gop(packets, codec, max_pixels=tools.max_pixels)
-            payloads: list[bytes | memoryview] = list(encode_gop(
-                _overwritten(frames, regions, tools), codec, packets
-            ))
+            payloads = _encode_video(frames, located)
         else:
-            frames = _open(batch, tools)
-            payloads = [
-                frame.encode() for frame in _overwritten(frames, regions, tools)
-            ]
+            payloads = [frame.encode() for frame in frames]
     if len(payloads) != len(batch):
         raise EncodingError(f'{len(batch)} frames became {len(payloads)}')
     return [
         Rendering(Outcome.ANONYMIZED, message.replace(payload))
         for message, payload in zip(located, payloads, strict=True)
     ]
+
+
+def _encode_video(
+    frames: Iterator[Frame], located: Sequence[CameraMessage]
+) -> list[bytes | memoryview]:
+    from anon_ros.media.video import codec_of, encode_gop
+
+    packets = [message.data for message in located]
+    return list(encode_gop(frames, codec_of(located[0].format), packets))
 
 
 def _overwritten(

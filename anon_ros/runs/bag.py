@@ -93,7 +93,7 @@ def anonymize_bag(
     with ExitStack() as stack:
         source = stack.enter_context(open_bag(job.source))
         plan = plan_topics(
-            source.files, selected=job.selected, copied=job.copied, dropped=job.dropped
+            source, selected=job.selected, copied=job.copied, dropped=job.dropped
         )
         origin = source_record(source, plan)
         known = None if job.regions is None else _KnownRegions(job.regions, origin)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the machinery costs around the networks: copying, memory, and time beside the work."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from anon_ros import factory
+from anon_ros.audit.regions_file import RegionsReader
+from anon_ros.bench.bags import read_payloads, write_bag
+from anon_ros.core.regions import Regions
+from anon_ros.core.settings import Settings
+from anon_ros.media.compressed import open_compressed
+from anon_ros.models.store import ModelStore
+from anon_ros.runs.bag import REGIONS_NAME, BagJob, anonymize_bag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from anon_ros.bench.scenes import Scene
+    from anon_ros.core.regions import UInt8Array
+
+PLUGINS = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
+SMALL_MESSAGES, SMALL_BYTES = 60_000, 200
+BIG_MESSAGES, BIG_BYTES = 300, 500_000
+MAX_PIXELS = 100_000_000
+
+
+def measure_copy(folder: Path, storage: str, repeats: int = 5) -> dict[str, object]:
+    """
+    Return what copying untouched messages costs against a bare rosbags read-write loop.
+
+    Both run in turn on a bag of many small and some large messages; medians of the wall time.
+    """
+    source = folder / f'copy_{storage}'
+    _write_mixed_bag(source, storage)
+    settings = Settings(target=('face',))
+    ours, bare = [], []
+    for i in range(repeats):
+        job = BagJob(source, folder / f'ours_{storage}_{i}')
+        ours.append(_timed(lambda job=job: anonymize_bag(job, settings, detector=_Blind())))
+        target = folder / f'bare_{storage}_{i}'
+        bare.append(_timed(lambda target=target: _bare_copy(source, target, storage)))
+    ratio = float(np.median(ours) / np.median(bare))
+    return {
+        'storage': storage, 'messages': SMALL_MESSAGES + BIG_MESSAGES,
+        'ours_s': round(float(np.median(ours)), 3), 'rosbags_s': round(float(np.median(bare)), 3),
+        'ratio': round(ratio, 3),
+    }
+
+
+def measure_memory(
+    folder: Path, scenes: Sequence[Scene], frames: int, effort: str = 'fast'
+) -> dict[str, object]:
+    """Return the peak memory of a whole `anon-ros bag` process on that many 1080p frames."""
+    source = folder / f'memory_{frames}'
+    write_bag(source, _repeated(scenes, frames))
+    command = [
+        sys.executable, '-c', 'from anon_ros.cli.main import run; run()', 'bag', str(source),
+        str(folder / f'memory_{frames}_done'), '--target', 'face', '--effort', effort, '--json',
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return {
+        'frames': frames, 'effort': effort, 'exit_status': process.returncode,
+        'peak_mib': round(usage.ru_maxrss / 1024, 1),
+    }
+
+
+def measure_overhead(folder: Path, scenes: Sequence[Scene], frames: int) -> dict[str, object]:
+    """
+    Return the wall time of the whole run at `fast` over what cannot be avoided.
+
+    That is: decode, network and encode of the same frames, measured alone on one core, CPU time
+    over the cores that the run may use.
+    """
+    settings = replace(Settings(), target=('face',), effort='fast')
+    source = folder / 'overhead'
+    write_bag(source, _repeated(scenes, frames))
+    detector = factory.build_detector(settings, ModelStore())
+    detector.detect(scenes[0].image_bgr)
+    started_s = time.perf_counter()
+    result = anonymize_bag(BagJob(source, folder / 'overhead_done'), settings, detector=detector)
+    wall_s = time.perf_counter() - started_s
+    alone = _alone(source, result.sidecar / REGIONS_NAME, settings)
+    cores = len(os.sched_getaffinity(0))
+    unavoidable_s = sum(alone.values()) / cores
+    return {
+        'frames': frames, 'wall_s': round(wall_s, 3), 'cores': cores,
+        **{f'{stage}_cpu_s': round(seconds, 3) for stage, seconds in alone.items()},
+        'ratio': round(wall_s / unavoidable_s, 3),
+    }
+
+
+class _Blind:
+    """For bags without a camera."""
+
+    def detect(self, image_bgr: UInt8Array) -> Regions:
+        """Return nothing."""
+        del image_bgr
+        return Regions.empty()
+
+
+def _alone(source: Path, regions_path: Path, settings: Settings) -> dict[str, float]:
+    """Return CPU seconds of each stage over all frames, one frame after the other."""
+    detector = factory.build_detector(replace(settings, threads=1), ModelStore())
+    anonymizer = factory.build_anonymizer(settings)
+    spent = dict.fromkeys(('decode', 'network', 'encode'), 0.0)
+    is_warm = False
+    for payload, found in zip(read_payloads(source), RegionsReader(regions_path), strict=True):
+        frame = open_compressed(payload, max_pixels=MAX_PIXELS)
+        if not is_warm:
+            detector.detect(frame.view_bgr())
+            frame, is_warm = open_compressed(payload, max_pixels=MAX_PIXELS), True
+        with _charged(spent, 'decode'):
+            image_bgr = frame.view_bgr()
+        with _charged(spent, 'network'):
+            detector.detect(image_bgr)
+        with _charged(spent, 'encode'):
+            anonymizer.anonymize(frame, found.regions)
+    return spent
+
+
+@contextmanager
+def _charged(spent: dict[str, float], stage: str) -> Iterator[None]:
+    start_s = time.process_time()
+    yield
+    spent[stage] += time.process_time() - start_s
+
+
+def _repeated(scenes: Sequence[Scene], frames: int) -> Iterator[UInt8Array]:
+    for i in range(frames):
+        yield scenes[i % len(scenes)].image_bgr
+
+
+def _write_mixed_bag(path: Path, storage: str) -> None:
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    random = np.random.default_rng(0)
+    small = [random.bytes(SMALL_BYTES).hex() for _ in range(64)]
+    string_type, array_type = 'std_msgs/msg/String', 'std_msgs/msg/UInt8MultiArray'
+    layout = store.types['std_msgs/msg/MultiArrayLayout'](dim=[], data_offset=0)
+    big = store.serialize_cdr(store.types[array_type](
+        layout=layout, data=np.frombuffer(random.bytes(BIG_BYTES), np.uint8)
+    ), array_type)
+    texts = [
+        store.serialize_cdr(store.types[string_type](data=text), string_type) for text in small
+    ]
+    with Writer(path, version=9, storage_plugin=PLUGINS[storage]) as writer:
+        small_topic = writer.add_connection('/small', string_type, typestore=store)
+        big_topic = writer.add_connection('/big', array_type, typestore=store)
+        every = SMALL_MESSAGES // BIG_MESSAGES
+        for i in range(SMALL_MESSAGES):
+            writer.write(small_topic, i * 1000, texts[i % len(texts)])
+            if i % every == 0:
+                writer.write(big_topic, i * 1000 + 1, big)
+
+
+def _bare_copy(source: Path, target: Path, storage: str) -> None:
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    with Reader(source) as reader, Writer(
+        target, version=9, storage_plugin=PLUGINS[storage]
+    ) as writer:
+        connections = {
+            each.id: writer.add_connection(each.topic, each.msgtype, typestore=store)
+            for each in reader.connections
+        }
+        for connection, stamp_ns, data in reader.messages():
+            writer.write(connections[connection.id], stamp_ns, data)
+
+
+def _timed(run: Callable[[], object]) -> float:
+    start_s = time.perf_counter()
+    run()
+    return time.perf_counter() - start_s

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`anon-ros train plates`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anon_ros.cli.options import DONE, command
+
+train = typer.Typer(no_args_is_help=True, help='Train the networks that anon_ros ships.')
+
+
+def plates(
+    data: Annotated[Path, typer.Argument(help='A folder with train.json and its frames.')],
+    out: Annotated[Path, typer.Argument(help='Where the .onnx goes; checkpoints lie beside.')],
+    *,
+    steps: Annotated[int, typer.Option(min=1, help='Steps of the optimizer.')] = 6000,
+    seed: Annotated[int, typer.Option(min=0, help='Seed of weights and samples.')] = 0,
+    resume: Annotated[bool, typer.Option(help='Go on from the last checkpoint.')] = False,
+) -> int:
+    """Train the licence-plate detector; needs torch (the extra `gan`)."""
+    from anon_ros.training.plates import train_plates
+
+    train_plates(data, out, steps=steps, seed=seed, resume=resume, progress=print)
+    return DONE
+
+
+train.command('plates')(command(plates))
+# One command alone would become the whole group.
+train.callback()(lambda: None)
