@@ -8,6 +8,7 @@ is deserialized and serialized again, so every other byte stays what it was.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 
     from anon_ros.bags.storage.interface import Connection
 
-_VIDEO_FORMATS = ('h264', 'h265', 'hevc', 'avc', 'x264', 'x265', 'av1', 'vp8', 'vp9')
+_VIDEO_FORMATS = (
+    'h264', 'h265', 'h.26', 'hevc', 'avc', 'x264', 'x265', 'libx26', 'av1', 'vp8', 'vp9',
+)
 _PADDING = 4
+_MOST_FIELDS = 1000
 _LARGEST_MASK_PIXELS = 64 * 2**20
 
 
@@ -219,9 +223,11 @@ def _layout(type_name: str, definition: str, serialization: str) -> _Layout:
     is_ros1 = serialization == 'ros1'
     types = known_types(type_name, definition or camera.definition, is_ros1=is_ros1)
     try:
-        fields = tuple(flatten(type_name, types))
+        fields = tuple(itertools.islice(flatten(type_name, types), _MOST_FIELDS + 1))
     except KeyError as error:
         raise EncodingError(f'the definition of {type_name} cannot be used: {error}') from None
+    if len(fields) > _MOST_FIELDS:
+        raise EncodingError(f'{type_name} has more than {_MOST_FIELDS} fields')
     names = {field.name: field for field in fields}
     layout = _Layout(
         kind=camera.kind, fields=fields, prefix=camera.prefix, data=camera.prefix + 'data',

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _ROWS = 128
 """Rows compared at once; a multiple of a JPEG block's."""
 _BLOCK = 8
+_GRAY_SPREAD = 3
 
 
 class Change(str, enum.Enum):
@@ -48,25 +49,32 @@ def compare_frames(before: Message, after: Message, regions: Regions | None) -> 
     regions: what was hidden, margins included; None where nobody knows. A frame with visible
     regions that kept its bytes is a mismatch, as is every change outside of regions.
     """
-    if before.data == after.data:
+    if same_bytes(before.data, after.data):
         if regions is not None and _is_visible(before, regions):
             return Comparison(
                 Change.UNCHANGED, f'{len(regions)} regions to hide, but no byte changed'
             )
         return Comparison(Change.UNCHANGED)
-    if _is_masked(before, after):
-        return Comparison(Change.MASKED)
     try:
-        return Comparison(Change.CHANGED, _mismatch(before, after, regions))
+        mismatch = _mismatch(before, after, regions)
     except FrameError as error:
-        return Comparison(Change.CHANGED, f'cannot be compared: {error}')
+        mismatch = f'cannot be compared: {error}'
+    may_be_masked = mismatch or regions is None or _is_empty(after)
+    if may_be_masked and _is_masked(before, after):
+        return Comparison(Change.MASKED)
+    return Comparison(Change.CHANGED, mismatch)
+
+
+def same_bytes(one: bytes | memoryview, other: bytes | memoryview) -> bool:
+    """Compare at memory speed: memoryviews alone are compared item by item."""
+    return len(one) == len(other) and bytes(one) == bytes(other)
 
 
 def _mismatch(before: Message, after: Message, regions: Regions | None) -> str:
     old = locate(before.connection, before.data)
     new = locate(after.connection, after.data)
     around = _around(old, new, after)
-    # A group of pictures is encoded again as a whole: its packets have no pixels to compare.
+    # A group of pictures changes as a whole: see verify_video.
     if around or old.kind is PayloadKind.VIDEO:
         return around
     if regions is not None and not len(regions):
@@ -85,35 +93,44 @@ def open_frame(message: CameraMessage) -> Frame:
 
 
 def _is_visible(message: Message, regions: Regions) -> bool:
-    """Return whether any region covers a pixel of a frame that can be read at all."""
+    """Return whether any region covers a pixel of an image; a video counts by groups."""
     try:
-        size_wh = open_frame(locate(message.connection, message.data)).size_wh
+        located = locate(message.connection, message.data)
+        if located.kind is PayloadKind.VIDEO:
+            return False
+        size_wh = open_frame(located).size_wh
     except FrameError:
         return len(regions) > 0
     return any(not rect.is_empty for rect in to_rects(regions.boxes_xyxy, size_wh))
 
 
-def _is_masked(before: Message, after: Message) -> bool:
-    """Return whether the result is empty, or gray all over as only masking makes it."""
+def is_gray(frame: Frame) -> bool:
+    """Return whether a picture is mid-gray all over, as only masking makes it."""
+    view = frame.view_bgr()
+    return bool((view == view[:1, :1]).all()) and abs(int(view[0, 0, 0]) - 128) <= _GRAY_SPREAD
+
+
+def _is_empty(message: Message) -> bool:
     try:
-        new = locate(after.connection, after.data)
-        old = locate(before.connection, before.data)
-        if not len(new.data):
-            return old.replace(b'') == after.data
-        if old.kind is PayloadKind.VIDEO:
-            return False
-        if len(new.data) <= len(old.data) and mask(before.connection, before.data) == after.data:
-            return True
-        return old.replace(new.data) == after.data and _is_uniform(new)
+        return not len(locate(message.connection, message.data).data)
     except FrameError:
         return False
 
 
-def _is_uniform(message: CameraMessage) -> bool:
-    if message.kind is PayloadKind.RAW:
+def _is_masked(before: Message, after: Message) -> bool:
+    """Return whether the result is empty, or gray all over, and nothing else has changed."""
+    try:
+        old = locate(before.connection, before.data)
+        new = locate(after.connection, after.data)
+        if old.kind is PayloadKind.RAW:
+            return same_bytes(mask(before.connection, before.data), after.data)
+        if not same_bytes(old.replace(new.data), after.data):
+            return False
+        return not len(new.data) or (
+            old.kind is PayloadKind.COMPRESSED and is_gray(open_frame(new))
+        )
+    except FrameError:
         return False
-    view = open_frame(message).view_bgr()
-    return bool((view == view[:1, :1]).all()) and abs(int(view[0, 0, 0]) - 128) <= 2
 
 
 def _around(old: CameraMessage, new: CameraMessage, after: Message) -> str:
@@ -122,7 +139,8 @@ def _around(old: CameraMessage, new: CameraMessage, after: Message) -> str:
         was, became = getattr(old, name), getattr(new, name)
         if was != became:
             return f'{name} was {was!r} and is {became!r}'
-    return '' if old.replace(new.data) == after.data else 'bytes around the picture differ'
+    is_same = same_bytes(old.replace(new.data), after.data)
+    return '' if is_same else 'bytes around the picture differ'
 
 
 def _compare_pictures(old: Frame, new: Frame, regions: Regions | None) -> str:
