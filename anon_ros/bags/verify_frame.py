@@ -13,7 +13,7 @@ from anon_ros.bags.messages import CameraMessage, locate, mask
 from anon_ros.core.boxes import Rect, to_rects
 from anon_ros.errors import EncodingError, FrameError
 from anon_ros.media.compressed import open_compressed
-from anon_ros.media.jpeg import JpegFrame
+from anon_ros.media.jpeg_plane import JpegPlane
 from anon_ros.media.raw import RawImage, open_raw
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from anon_ros.core.regions import BoolArray, Regions
 
 _ROWS = 128
-"""Rows compared at once; a multiple of a JPEG block's."""
-_BLOCK = 8
+"""Rows compared at once."""
 _GRAY_SPREAD = 3
 
 
@@ -150,39 +149,43 @@ def _compare_pictures(old: Frame, new: Frame, regions: Regions | None) -> str:
         return f'the size was {old.size_wh} px and is {new.size_wh} px'
     if regions is None:
         return ''
-    rects = to_rects(regions.boxes_xyxy, old.size_wh)
-    block = _BLOCK if isinstance(old, JpegFrame) else 1
     before, after = old.planes(), new.planes()
     if [plane.grid for plane in before] != [plane.grid for plane in after]:
         return 'the planes have another size or sampling now'
+    rects = to_rects(regions.boxes_xyxy, old.size_wh)
     changed = sum(
-        _changed_outside(was, became, rects, block)
+        _changed_outside(was, became, [was.grid.covering(rect) for rect in rects])
         for was, became in zip(before, after, strict=True)
     )
     return f'{changed} samples outside the hidden regions changed' if changed else ''
 
 
-def _changed_outside(old: Plane, new: Plane, rects: list[Rect], block: int) -> int:
-    """Return how many samples differ outside the blocks that any rectangle touches."""
-    allowed = _allowed(old, rects, block)
-    changed = 0
+def _changed_outside(old: Plane, new: Plane, hidden: list[Rect]) -> int:
+    """
+    Return how many samples differ outside all rectangles; a JPEG's count by blocks of 64.
+
+    A block that a rectangle touches is encoded again as a whole.
+    """
+    if isinstance(old, JpegPlane) and isinstance(new, JpegPlane):
+        blocks = [Rect(r.x_min // 8, r.y_min // 8, -(-r.x_max // 8), -(-r.y_max // 8))
+                  for r in hidden]
+        if old.coefficients.shape != new.coefficients.shape:
+            return old.coefficients.size
+        return 64 * _count_outside(old.coefficients != new.coefficients, blocks)
     width, height = old.grid.size_wh
+    changed = 0
     for top in range(0, height, _ROWS):
         rows = Rect(0, top, width, min(top + _ROWS, height))
         # NaN is a number like any other here: the same bits are the same.
         differs = old.read(rows).view(np.uint32) != new.read(rows).view(np.uint32)
-        changed += int((differs.any(axis=-1) & ~allowed[top:rows.y_max]).sum())
+        changed += _count_outside(differs, [
+            Rect(r.x_min, r.y_min - top, r.x_max, r.y_max - top) for r in hidden
+        ])
     return changed
 
 
-def _allowed(plane: Plane, rects: list[Rect], block: int) -> BoolArray:
-    width, height = plane.grid.size_wh
-    allowed = np.zeros((height, width), bool)
-    for rect in rects:
-        if not rect.is_empty:
-            x_min, y_min, x_max, y_max = plane.grid.covering(rect)
-            allowed[
-                y_min // block * block:-(-y_max // block) * block,
-                x_min // block * block:-(-x_max // block) * block,
-            ] = True
-    return allowed
+def _count_outside(differs: BoolArray, hidden: list[Rect]) -> int:
+    """Count where any value of (h, w, n) differs outside all rectangles; overwrites differs."""
+    for x_min, y_min, x_max, y_max in hidden:
+        differs[max(y_min, 0):max(y_max, 0), max(x_min, 0):max(x_max, 0)] = False
+    return int(differs.any(axis=-1).sum()) if differs.any() else 0

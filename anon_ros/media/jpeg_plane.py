@@ -65,6 +65,11 @@ class JpegPlane:
         self.is_chroma = is_chroma
         self.is_touched = False
 
+    @property
+    def coefficients(self) -> Coefficients:
+        """The quantized coefficients as they stand now, (down, across, 64) int16, row-major."""
+        return self._coefficients
+
     def read(self, rect: Rect) -> Float32Array:
         """Return (h, w, 1) float32 samples of a rectangle inside the plane."""
         if rect.is_empty:
