@@ -22,7 +22,7 @@ from anon_ros.media.nal import is_keyframe
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_ENCODERS = {'h264': 'libx264', 'hevc': 'libx265'}
+ENCODERS = {'h264': 'libx264', 'hevc': 'libx265'}
 _ONE_GROUP = 'scenecut=0:bframes=0:repeat-headers=1:annexb=1'
 _OPTIONS = {
     'h264': {'preset': 'veryfast', 'x264-params': f'keyint=infinite:{_ONE_GROUP}'},
@@ -92,7 +92,7 @@ def video_context(name: str, mode: Literal['r', 'w']) -> av.VideoCodecContext:
 
 
 def _encoder(picture: av.VideoFrame, codec: str, crf: float) -> av.VideoCodecContext:
-    encoder = video_context(_ENCODERS[codec], 'w')
+    encoder = video_context(ENCODERS[codec], 'w')
     encoder.width, encoder.height = picture.width, picture.height
     encoder.pix_fmt = picture.format.name
     encoder.framerate, encoder.time_base = Fraction(_RATE), Fraction(1, _RATE)

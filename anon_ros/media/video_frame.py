@@ -79,7 +79,7 @@ class VideoPicture:
         picture = av.VideoFrame(*self.size_wh, self.pixel_format)
         for target, samples in zip(_arrays(picture), self._samples, strict=True):
             np.minimum(samples, most, out=target)
-        _copy_colours(self._picture, picture)
+        _copy_properties(self._picture, picture)
         return picture
 
     def encode(self) -> bytes:
@@ -93,7 +93,7 @@ class VideoPicture:
     def encode_masked(self) -> bytes:
         """Return such a packet of a picture that is mid-gray all over."""
         gray = gray_picture(self.size_wh, self.pixel_format)
-        _copy_colours(self._picture, gray)
+        _copy_properties(self._picture, gray)
         return encode_pictures([gray], self._codec, MOST_CRF)[0]
 
 
@@ -116,6 +116,9 @@ def _arrays(picture: av.VideoFrame) -> list[NDArray[Any]]:
     return arrays
 
 
-def _copy_colours(source: av.VideoFrame, target: av.VideoFrame) -> None:
+def _copy_properties(source: av.VideoFrame, target: av.VideoFrame) -> None:
+    target.pts = source.pts
+    if source.time_base is not None:
+        target.time_base = source.time_base
     for name in ('color_range', 'colorspace', 'color_primaries', 'color_trc'):
         setattr(target, name, getattr(source, name))
