@@ -68,12 +68,12 @@ def search_scales(effort: str, longest_px: int) -> list[float]:
     90 px height; balanced also in full size, within limits; thorough also beyond both.
     """
     fine_px = min(max(longest_px, FINE_SIDES_PX[0]), FINE_SIDES_PX[1])
-    sides_px: dict[str, list[float]] = {
+    sides_by_effort: dict[str, list[float]] = {
         'fast': [BASE_SIDE_PX],
         'balanced': [BASE_SIDE_PX, fine_px],
         'thorough': [BASE_SIDE_PX * 3 / 4, BASE_SIDE_PX, fine_px, fine_px * 4 / 3],
-    }[effort]
-    return sorted({min(side / longest_px, MOST_ENLARGED) for side in sides_px})
+    }
+    return sorted({min(side / longest_px, MOST_ENLARGED) for side in sides_by_effort[effort]})
 
 
 def decode(cells: Array, threshold: float) -> tuple[Float32Array, Float32Array]:
