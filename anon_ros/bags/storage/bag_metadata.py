@@ -34,9 +34,23 @@ def load(path: Path) -> Information:
     except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError) as error:
         cause = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BagError(f'{path}: cannot be read ({cause}); try `ros2 bag reindex`') from error
-    if not isinstance(information, dict):
-        raise BagError(f'{path}: holds nothing about a bag; try `ros2 bag reindex`')
-    return information
+    if not _is_sound(information):
+        raise BagError(f'{path}: does not describe a bag; try `ros2 bag reindex`')
+    return dict(information)
+
+
+def _is_sound(information: object) -> bool:
+    """Tell whether the parts that are read here have the form that rosbag2 gives them."""
+    try:
+        if not isinstance(information, dict):
+            return False
+        entries = information.get('topics_with_message_count') or []
+        return all(
+            isinstance(entry['topic_metadata']['name'], str)
+            and isinstance(entry.get('message_count', 0), int) for entry in entries
+        ) and all(isinstance(entry, dict) for entry in information.get('files') or [])
+    except (TypeError, KeyError, AttributeError):
+        return False
 
 
 def file_names(information: Information) -> list[str]:
@@ -116,12 +130,12 @@ def rewrite_embedded(text: str, file: SourceFile, tally: Tally, kept_topics: set
         information = yaml.safe_load(text)
     except yaml.YAMLError:
         return text
-    if not isinstance(information, dict):
+    is_whole = isinstance(information, dict) and ROOT in information
+    inner = information[ROOT] if is_whole else information
+    if not _is_sound(inner):
         return text
-    if ROOT in information:
-        inner = _without_dropped(information[ROOT], file, tally, kept_topics)
-        return _dump({ROOT: inner})
-    return _dump(_without_dropped(information, file, tally, kept_topics))
+    changed = _without_dropped(inner, file, tally, kept_topics)
+    return _dump({ROOT: changed} if is_whole else changed)
 
 
 def _without_dropped(
@@ -139,7 +153,7 @@ def _without_dropped(
         gone = min(dropped.get(name, 0), entry.get('message_count') or 0)
         total += gone
         if name in kept:
-            topics.append({**entry, 'message_count': entry['message_count'] - gone})
+            topics.append({**entry, 'message_count': (entry.get('message_count') or 0) - gone})
     changed['topics_with_message_count'] = topics
     if changed.get('message_count'):
         changed['message_count'] -= total

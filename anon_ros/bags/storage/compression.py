@@ -26,7 +26,7 @@ Buffer = bytes | memoryview
 _FILE_LEVEL = 1
 """What rosbag2 itself compresses with."""
 _BLOCK_BYTES = 1 << 20
-_LIMIT_BYTES = 1 << 32
+_LIMIT_BYTES = 1 << 30
 
 
 def decompress(data: Buffer, compression: str, size: int | None = None) -> bytes:
@@ -59,7 +59,7 @@ def _decompress(data: Buffer, compression: str, size: int | None) -> bytes:
 
 def _decompress_zstd(data: Buffer, size: int | None) -> bytes:
     known = zstandard.frame_content_size(data)
-    if max(known, size or 0) > _LIMIT_BYTES:
+    if known > (_LIMIT_BYTES if size is None else size):
         raise ValueError(f'{known} bytes announced in one piece')
     if known > 0:
         return zstandard.ZstdDecompressor().decompress(data)

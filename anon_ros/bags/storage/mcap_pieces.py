@@ -25,7 +25,7 @@ _ALONE = (mcap.CHUNK, mcap.ATTACHMENT, mcap.MESSAGE_INDEX)
 
 def is_alone(op: int) -> bool:
     """Tell whether such a record is a piece of its own, never part of a loose run."""
-    return op in _ALONE or op >= mcap.FIRST_PRIVATE
+    return op in _ALONE or op > mcap.DATA_END
 
 
 class McapPieces:
@@ -56,9 +56,9 @@ class McapPieces:
         if offset + mcap.RECORD_HEAD.size > self.data_end:
             raise self.damaged(offset, 'a record is cut off')
         op, length = mcap.RECORD_HEAD.unpack(self.read(offset, mcap.RECORD_HEAD.size))
-        end = offset + mcap.RECORD_HEAD.size + length
-        if end > self.data_end:
-            raise self.damaged(offset, 'a record reaches beyond the data section')
+        end = offset + mcap.RECORD_HEAD.size + int(length)
+        if end > self.data_end or op == 0:
+            raise self.damaged(offset, 'a record that cannot be, or reaches too far')
         return op, end
 
     def read_piece(self, offset: int) -> Piece:

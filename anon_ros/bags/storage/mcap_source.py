@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from typing import TYPE_CHECKING
 
 from anon_ros.bags.storage import mcap_records as mcap
@@ -85,7 +86,7 @@ class McapSource(McapPieces):
         summary_start, offsets_start, crc = footer.u64(), footer.u64(), footer.u32()
         summary_end = summary_start or footer_start
         self.data_end = summary_end - mcap.DATA_END_BYTES
-        if not self.data_start <= self.data_end <= footer_start:
+        if self.data_end < self.data_start or summary_end > footer_start:
             raise self.damaged(footer_start, 'the footer points outside the file')
         end = mcap.Fields(self.read(self.data_end, mcap.DATA_END_BYTES))
         if end.take(1)[0] != mcap.DATA_END or end.u64() != 4:
@@ -94,6 +95,9 @@ class McapSource(McapPieces):
         self.has_summary_crc = crc != 0
         self.has_summary_offsets = offsets_start != 0
         data = self.read(summary_end, footer_start - summary_end)
+        checked = data + bytes(footer.data[:mcap.FOOTER_BYTES - 4])
+        if crc and zlib.crc32(checked) != crc:
+            raise self.damaged(summary_end, 'the checksum of the summary is wrong')
         self.summary = [(op, data[start + mcap.RECORD_HEAD.size:stop])
                         for op, start, stop in mcap.records(data)]
 
@@ -214,14 +218,17 @@ class McapSource(McapPieces):
 
     @property
     def attachments(self) -> Sequence[Attachment]:
-        """What is in this file beside messages."""
-        if self.statistics and self.statistics.attachment_count == 0 and not self._has_private():
-            return ()
-        return [self.attachment(piece) for piece in self.pieces()
-                if piece.op not in {0, mcap.CHUNK, mcap.MESSAGE_INDEX}]
-
-    def _has_private(self) -> bool:
-        return any(piece.op >= mcap.FIRST_PRIVATE for piece in self.pieces())
+        """What is in this file beside messages, found by the records themselves."""
+        indexed = {each.offset: each.offset + each.length + each.index_length
+                   for each in self.chunk_indexes}
+        found = []
+        offset = self.data_start
+        while offset < self.data_end:
+            op, end = self.record_head(offset)
+            if op == mcap.ATTACHMENT or op > mcap.DATA_END:
+                found.append(self.attachment(self.read_piece(offset)))
+            offset = max(end, indexed.get(offset, 0)) if op == mcap.CHUNK else end
+        return found
 
     def attachment(self, piece: Piece) -> Attachment:
         """Return what stands in an attachment record or in a record of a private kind."""
@@ -255,14 +262,18 @@ class McapSource(McapPieces):
             yield from (found[i] for i in spread(len(found), share))
 
     def _sample_slowly(self, connection: Connection, count: int) -> Iterator[Buffer]:
-        """Sample a file without chunk indexes: of every so many messages, one."""
+        """Sample a file without chunk indexes in one pass, keeping twice as many at most."""
+        found: list[bytes] = []
+        step = 1
         if connection.message_count == 0:
             return
-        step = max(1, connection.message_count // count)
-        found = (message.data for message in self.messages() if message.connection is connection)
-        for number, data in enumerate(found):
-            if number % step == 0 and number // step < count:
-                yield data
+        own = (message.data for message in self.messages() if message.connection is connection)
+        for number, data in enumerate(own):
+            if number % step == 0:
+                found.append(bytes(data))
+            if len(found) == 2 * count:
+                found, step = found[::2], 2 * step
+        yield from (found[i] for i in spread(len(found), count))
 
     def close(self) -> None:
         """Let go of the file."""

@@ -201,7 +201,7 @@ class McapTarget(PieceTarget):
         summary = b''.join(data for _, data in groups)
         offsets = b''
         if self.source.has_summary_offsets:
-            offsets = _summary_offsets(groups, start)
+            offsets = _summary_offsets(self.source, groups, start)
         footer = struct.pack('<BQQQ', mcap.FOOTER, 20, start if summary else 0,
                              start + len(summary) if offsets else 0)
         crc = zlib.crc32(summary + offsets + footer) if self.source.has_summary_crc else 0
@@ -218,7 +218,7 @@ class McapTarget(PieceTarget):
             if op == mcap.STATISTICS:
                 group.append(self._statistics())
             elif op not in {mcap.CHUNK_INDEX, mcap.ATTACHMENT_INDEX, mcap.METADATA_INDEX} \
-                    and op < mcap.FIRST_PRIVATE and self.keeps(op, record, 0):
+                    and op <= mcap.DATA_END and self.keeps(op, record, 0):
                 group.append(record)
         written = {mcap.CHUNK_INDEX: [mcap.pack_chunk_index(each) for each in self._chunks],
                    mcap.ATTACHMENT_INDEX: self._attachment_indexes,
@@ -246,13 +246,18 @@ class McapTarget(PieceTarget):
         return mcap.pack_statistics(statistics)
 
 
-def _summary_offsets(groups: list[tuple[int, bytes]], start: int) -> bytes:
-    records = []
+def _summary_offsets(source: McapSource, groups: list[tuple[int, bytes]], start: int) -> bytes:
+    """Return the records that say where groups lie, for the groups that the source lists."""
+    places = {}
     for op, data in groups:
-        if data:
-            records.append(mcap.pack(mcap.SUMMARY_OFFSET, struct.pack('<BQQ', op, start,
-                                                                      len(data))))
+        places[op] = (start, len(data))
         start += len(data)
+    records = []
+    for op, body in source.summary:
+        if op == mcap.SUMMARY_OFFSET:
+            start, size = places.get(body[0], (start, 0))
+            records.append(mcap.pack(op, struct.pack('<BQQ', body[0], start, size)))
+            start += size
     return b''.join(records)
 
 

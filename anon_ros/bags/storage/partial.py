@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from anon_ros.errors import OutputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 PART_SUFFIX = '.part'
@@ -88,24 +89,30 @@ class Partial:
     """
     The partial folder of one target.
 
+    names: the bag's files as they will be called.
     Raises OutputError when the target exists, when another run writes to it, when there is
     something to resume and nobody asked for it, or when it is of another source.
     """
 
-    def __init__(self, target: Path, identity: dict[str, Any], *, resume: bool) -> None:
+    def __init__(
+        self, target: Path, names: Sequence[str], identity: dict[str, Any], *, is_folder: bool,
+        resume: bool,
+    ) -> None:
         self.target = target
         self.path = target.with_name(target.name + '.partial')
         self.bag = self.path / 'bag'
         self.sidecar = self.bag / SIDECAR
         refuse_existing(target)
-        resumed = self.path.exists()
-        if resumed and not resume:
+        if not is_folder and not self._marker.exists():
+            refuse_existing(sidecar_beside(target))
+        if self.path.exists() and not resume:
             raise OutputError(
                 f'{self.path}: left by a run that did not end; resume it, or remove the folder',
             )
         self._lock = self._make_folders()
         try:
             self._check_identity(identity)
+            self._undo_publishing(names)
         except BaseException:
             self.close()
             raise
@@ -140,6 +147,23 @@ class Partial:
             raise OutputError(f'{self.path}: begun with another {" and ".join(differing)}; '
                               'finish it with the same, or remove the folder')
 
+    def _undo_publishing(self, names: Sequence[str]) -> None:
+        """Take back what a run had shown when it was killed before the last rename."""
+        sidecar = sidecar_beside(self.target)
+        try:
+            if self._marker.exists() and sidecar.exists() and not self.sidecar.exists():
+                sidecar.rename(self.sidecar)
+            for name in names:
+                if (self.bag / name).exists():
+                    (self.bag / name).rename(self.part_path(name))
+        except OSError as error:
+            raise OutputError(f'{self.path}: cannot be written ({error.strerror})') from error
+
+    @property
+    def _marker(self) -> Path:
+        """A file that says that the sidecar beside the target is this run's own."""
+        return self.path / 'publishing'
+
     def state_path(self, name: str) -> Path:
         """Return where the state of a file is kept."""
         return self.path / 'state' / f'{name}.json'
@@ -154,7 +178,7 @@ class Partial:
             os.close(self._lock)
             self._lock = -1
 
-    def publish_folder(self, names: list[str]) -> None:
+    def publish_folder(self, names: Sequence[str]) -> None:
         """Give the files their names and the folder its place: one rename shows all."""
         try:
             for name in names:
@@ -172,6 +196,7 @@ class Partial:
         try:
             if self.sidecar.exists():
                 refuse_existing(sidecar)
+                self._marker.touch()
                 self.sidecar.rename(sidecar)
             _reveal(self.part_path(name), self.target)
             _sync_folder(self.target.parent)
@@ -196,14 +221,11 @@ def refuse_existing(target: Path) -> None:
 
 
 def _reveal(part: Path, final: Path) -> None:
-    """Rename without overwriting; done already when a kill came in between."""
-    if not part.exists() and final.exists():
-        return
+    """Rename without overwriting."""
     try:
         os.link(part, final)
     except FileExistsError as error:
-        if not final.samefile(part):
-            raise OutputError(f'{final}: exists already and is never overwritten') from error
+        raise OutputError(f'{final}: exists already and is never overwritten') from error
     except OSError:  # a file system without hard links
         refuse_existing(final)
         part.rename(final)

@@ -72,7 +72,10 @@ class Ros1Pieces:
             raise self.damaged(offset, error) from error
         piece = Piece(offset, end, end, op, raw_size=size, compression=compression,
                       data_offset=body, data_size=end - body, header=ros1.pack_header(fields))
-        self._find_indexes(piece)
+        try:
+            self._find_indexes(piece)
+        except NotOfFormatError as error:
+            raise self.damaged(piece.end, error) from error
         return piece
 
     def _find_indexes(self, piece: Piece) -> None:

@@ -116,3 +116,14 @@ def pack_index(header: Header, entries: Iterable[tuple[int, int, int]]) -> bytes
     """
     data = [INDEX_ENTRY.pack(*entry) for entry in entries]
     return pack({**header, b'count': U32.pack(len(data))}, b''.join(data))
+
+
+def index_entries(data: Buffer) -> Iterator[tuple[int, int, int]]:
+    """
+    Yield seconds, nanoseconds and offset of each entry of an index record.
+
+    Raises NotOfFormatError where the last one is cut off.
+    """
+    if len(data) % INDEX_ENTRY.size:
+        raise NotOfFormatError('an index record is cut off')
+    yield from INDEX_ENTRY.iter_unpack(data)

@@ -73,7 +73,7 @@ class Ros1Target(PieceTarget):
             record = self.source.read(offset, length)
             header, _, body, _ = next(ros1.records(record))
             entries = [(seconds, nanoseconds, moved[old])
-                       for seconds, nanoseconds, old in ros1.INDEX_ENTRY.iter_unpack(record[body:])
+                       for seconds, nanoseconds, old in ros1.index_entries(record[body:])
                        if old in moved]
             if entries:
                 self.put(ros1.pack_index(header, entries))
@@ -134,7 +134,7 @@ def _summarise(written: Ros1Pieces, piece: Piece) -> _Written:
         record = written.read(offset, length)
         _, _, body, _ = next(ros1.records(record))
         stamps = [seconds * 10**9 + nanoseconds for seconds, nanoseconds, _
-                  in ros1.INDEX_ENTRY.iter_unpack(record[body:])]
+                  in ros1.index_entries(record[body:])]
         counts[identity] = counts.get(identity, 0) + len(stamps)
         times += stamps
     return _Written(piece.start, min(times, default=0), max(times, default=0), counts)

@@ -32,7 +32,7 @@ class SqliteSource:
     """
     One sqlite3 file.
 
-    path: what messages name. database: the open connection, which this object closes.
+    path: what messages name. descriptor: the open file, which this object closes.
     extra_columns: columns of the table of messages that rosbag2 does not know.
     """
 
@@ -41,17 +41,14 @@ class SqliteSource:
         self.name = name
         self.descriptor = descriptor
         self._check_whole()
-        self.database = self._connect()
+        self._database = self._connect()
         self._places: dict[int, tuple[int, list[int]]] | None = None
         try:
             self.extra_columns = self._extra_columns()
             self._counts = self._count()
             self.connections = tuple(self._read_connections())
-        except sqlite3.Error as error:
-            self.close()
-            raise self.damaged(error) from error
         except BaseException:
-            self.close()
+            self._database.close()
             raise
         self._by_topic = {each.id: each for each in self.connections}
 
@@ -92,16 +89,27 @@ class SqliteSource:
                 raise self.damaged(error) from error
         return database
 
+    def query(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """
+        Return all rows that a statement finds.
+
+        Raises BagError where the file is damaged.
+        """
+        try:
+            return self._database.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise self.damaged(error) from error
+
     def tables(self) -> dict[str, str]:
         """Return the tables and the statements that made them, in their order."""
-        return dict(self.database.execute(
+        return dict(self.query(
             "SELECT name, sql FROM sqlite_master WHERE type = 'table' "
             "AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY rowid"))
 
     def columns(self, table: str) -> list[str]:
         """Return the names of a table's columns."""
         quoted = quote(table)
-        return [row[1] for row in self.database.execute(f'PRAGMA table_info({quoted})')]
+        return [row[1] for row in self.query(f'PRAGMA table_info({quoted})')]
 
     def _extra_columns(self) -> tuple[str, ...]:
         columns = self.columns('messages')
@@ -111,16 +119,16 @@ class SqliteSource:
         return tuple(each for each in columns if each not in MESSAGE_COLUMNS)
 
     def _count(self) -> dict[int, int]:
-        return dict(self.database.execute(
+        return dict(self.query(
             'SELECT topic_id, count(*) FROM messages GROUP BY topic_id'))
 
     def _read_connections(self) -> Iterator[Connection]:
         definitions: dict[str, str] = {}
         if 'message_definitions' in self.tables():
-            definitions = dict(self.database.execute(
+            definitions = dict(self.query(
                 'SELECT topic_type, encoded_message_definition FROM message_definitions'))
-        rows = self.database.execute(
-            'SELECT id, name, type, serialization_format FROM topics ORDER BY id').fetchall()
+        rows = self.query(
+            'SELECT id, name, type, serialization_format FROM topics ORDER BY id')
         unknown = set(self._counts) - {row[0] for row in rows}
         if unknown:
             raise self.damaged(f'messages of topic ids {sorted(unknown)[:5]}, defined nowhere')
@@ -146,9 +154,10 @@ class SqliteSource:
 
         Raises BagError on damage; the message names the file and the cause.
         """
-        rows = self.database.execute(self.select + 'ORDER BY rowid LIMIT -1 OFFSET ?', (skip,))
         by_topic = self._by_topic
         try:
+            rows = self._database.execute(
+                self.select + 'ORDER BY rowid LIMIT -1 OFFSET ?', (skip,))
             for row in rows:
                 identity, topic, stamp_ns, data = row[:4]
                 connection = by_topic[topic]
@@ -167,41 +176,36 @@ class SqliteSource:
 
     def sample(self, connection: Connection, count: int) -> Iterator[bytes]:
         """Yield up to `count` payloads of a connection, spread over the file."""
-        try:
-            if self._places is None:
-                self._places = self._find_places()
-            _, places = self._places.get(connection.id, (0, []))
-            for index in spread(len(places), count):
-                row = self.database.execute(
-                    'SELECT data FROM messages WHERE id = ?', (places[index],)).fetchone()
-                data = row[0]
+        if self._places is None:
+            self._places = self._find_places()
+        _, places = self._places.get(connection.id, (0, []))
+        for index in spread(len(places), count):
+            for (data,) in self.query('SELECT data FROM messages WHERE id = ?', (places[index],)):
                 packed = data[:4] == ZSTD_MAGIC and connection.serialization == 'cdr'
                 yield self._unpack(data) if packed else data
-        except (sqlite3.Error, TypeError) as error:
-            raise self.damaged(error) from error
 
     def _find_places(self) -> dict[int, tuple[int, list[int]]]:
         """Return up to some 128 ids of each topic, evenly spread: one pass without payloads."""
         found: dict[int, tuple[int, list[int]]] = {}
         seen: dict[int, int] = {}
-        for identity, topic in self.database.execute('SELECT id, topic_id FROM messages'):
-            number = seen[topic] = seen.get(topic, -1) + 1
-            step, places = found.setdefault(topic, (1, []))
-            if number % step:
-                continue
-            places.append(identity)
-            if len(places) == 2 * _SPREAD_ROWS:
-                found[topic] = (2 * step, places[::2])
+        try:
+            for identity, topic in self._database.execute('SELECT id, topic_id FROM messages'):
+                number = seen[topic] = seen.get(topic, -1) + 1
+                step, places = found.setdefault(topic, (1, []))
+                if number % step:
+                    continue
+                places.append(identity)
+                if len(places) == 2 * _SPREAD_ROWS:
+                    found[topic] = (2 * step, places[::2])
+        except sqlite3.Error as error:
+            raise self.damaged(error) from error
         return found
 
     @property
     def attachments(self) -> Sequence[Attachment]:
         """What is in this file beside messages: tables that rosbag2 does not know."""
-        try:
-            return [self.attachment(table) for table in self.tables()
-                    if table not in {*SMALL_TABLES, 'messages'}]
-        except sqlite3.Error as error:
-            raise self.damaged(error) from error
+        return [self.attachment(table) for table in self.tables()
+                if table not in {*SMALL_TABLES, 'messages'}]
 
     def attachment(self, table: str) -> Attachment:
         """Return a table as an attachment; its data are the rows' own text."""
@@ -210,19 +214,25 @@ class SqliteSource:
             return b'\n'.join(
                 each if isinstance(each, bytes) else str(each).encode() for row in rows
                 for each in row)
+        lengths = ' + '.join(f'coalesce(length({quote(each)}), 0)'
+                             for each in self.columns(table))
+        size = self.query(
+            f'SELECT total({lengths}) FROM {quote(table)}')[0][0]  # noqa: S608  quoted
         return Attachment(self.name, f'table {table}', 'application/x-sqlite3-table',
-                          len(read()), read)
+                          int(size), read)
 
     def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a small table with their rowids first."""
-        yield from self.database.execute(
-            f'SELECT * FROM {quote(table)}')  # noqa: S608  a name, quoted
+        """Yield the rows of a table."""
+        statement = f'SELECT * FROM {quote(table)}'  # noqa: S608  a name, quoted
+        try:
+            yield from self._database.execute(statement)
+        except sqlite3.Error as error:
+            raise self.damaged(error) from error
 
     def close(self) -> None:
         """Let go of the file."""
         if self.descriptor >= 0:
-            with contextlib.suppress(AttributeError, sqlite3.Error):  # not opened, or broken
-                self.database.close()
+            self._database.close()
             os.close(self.descriptor)
             self.descriptor = -1
 

@@ -90,7 +90,7 @@ class SqliteTarget:
         return self._database.execute(statement, values)
 
     def _header_field(self, name: str) -> int | str:
-        value: int | str = self.source.database.execute(f'PRAGMA {name}').fetchone()[0]
+        value: int | str = self.source.query(f'PRAGMA {name}')[0][0]
         return value
 
     def _create_tables(self) -> None:
@@ -122,10 +122,10 @@ class SqliteTarget:
 
     def _kept_types(self) -> set[str]:
         """Return all types but those that only removed topics are of."""
-        rows = self.source.database.execute('SELECT id, type FROM topics').fetchall()
+        rows = self.source.query('SELECT id, type FROM topics')
         used = {msgtype for identity, msgtype in rows if identity in self.kept_ids}
         removed = {msgtype for identity, msgtype in rows if identity not in self.kept_ids} - used
-        defined = self.source.database.execute('SELECT topic_type FROM message_definitions')
+        defined = self.source.query('SELECT topic_type FROM message_definitions')
         return {row[0] for row in defined} - removed
 
     def _recall(self) -> None:
@@ -136,7 +136,7 @@ class SqliteTarget:
         if last_id is None:
             return
         by_topic = 'SELECT topic_id, count(*) FROM messages WHERE id <= ? GROUP BY topic_id'
-        seen = dict(self.source.database.execute(by_topic, (last_id,)))
+        seen = dict(self.source.query(by_topic, (last_id,)))
         state.counts = dict(self._execute(by_topic, (last_id,)))
         state.dropped = {topic: count - state.counts.get(topic, 0) for topic, count in seen.items()
                          if count > state.counts.get(topic, 0)}
@@ -254,9 +254,9 @@ class SqliteTarget:
                     *SMALL_TABLES, 'messages'}):
                 self._copy_table(table)
         # Indexes come last: filling one afterwards is faster than keeping it up to date.
-        others = self.source.database.execute(
+        others = self.source.query(
             "SELECT tbl_name, sql FROM sqlite_master WHERE type <> 'table' AND sql IS NOT NULL "
-            'ORDER BY rowid').fetchall()
+            'ORDER BY rowid')
         for table, statement in others:
             if table in present:
                 self._execute(statement)

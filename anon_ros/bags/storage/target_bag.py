@@ -10,7 +10,7 @@ from anon_ros.bags.storage import bag_metadata
 from anon_ros.bags.storage.compression import FILE_SUFFIX, compress_file
 from anon_ros.bags.storage.mcap_source import McapSource
 from anon_ros.bags.storage.mcap_target import McapTarget
-from anon_ros.bags.storage.partial import Partial, refuse_existing, sidecar_beside
+from anon_ros.bags.storage.partial import Partial
 from anon_ros.bags.storage.ros1_source import Ros1Source
 from anon_ros.bags.storage.ros1_target import Ros1Target
 from anon_ros.bags.storage.sqlite_target import SqliteTarget
@@ -41,9 +41,8 @@ class TargetBag:
         self.source = source
         self._keep = keep
         self._keep_attachment = keep_attachment
-        if not source.is_folder:
-            refuse_existing(sidecar_beside(path))
-        self._partial = Partial(path, self._identity(), resume=resume)
+        self._partial = Partial(path, self._names(), self._identity(), is_folder=source.is_folder,
+                                resume=resume)
         self._targets: dict[AnySource, AnyTarget] = {}
 
     def _identity(self) -> dict[str, object]:
@@ -103,9 +102,10 @@ class TargetBag:
             self.file(file).finish()
             self._pack(file)
         if self.source.information is not None:
-            self._write_metadata()
-        parts = {name: self._partial.part_path(name) for name in self._names()}
-        return {name: part.stat().st_size for name, part in parts.items()}
+            self._write_metadata(self.source.information)
+        sizes = {name: self._partial.part_path(name).stat().st_size for name in self._names()}
+        # A lone file is published under the target's name, whatever the source's was.
+        return sizes if self.source.is_folder else {self.path.name: sum(sizes.values())}
 
     def publish(self) -> None:
         """
@@ -134,16 +134,16 @@ class TargetBag:
         beside.replace(packed)
         raw.unlink()
 
-    def _write_metadata(self) -> None:
-        text = (self.source.path / bag_metadata.NAME).read_text(encoding='utf-8')
+    def _write_metadata(self, information: bag_metadata.Information) -> None:
+        data = (self.source.path / bag_metadata.NAME).read_bytes()
         drops = any(target.drops for target in self._targets.values())
-        if self.source.information is not None and (drops or self.source.lacks_files):
+        if drops or self.source.lacks_files:
             files = [(file, self.file(file).tally, file.name) for file in self.source.files]
-            text = bag_metadata.dump(bag_metadata.rebuild(
-                self.source.information, files, self._kept_topics()))
+            data = bag_metadata.dump(bag_metadata.rebuild(
+                information, files, self._kept_topics())).encode()
         path = self._partial.part_path(bag_metadata.NAME)
         try:
-            path.write_text(text, encoding='utf-8')
+            path.write_bytes(data)
         except OSError as error:
             raise OutputError(f'{path}: cannot be written ({error.strerror})') from error
 
