@@ -116,7 +116,9 @@ class ArrayPlane:
         target = self._crop(rect)
         if np.issubdtype(target.dtype, np.integer):
             limits = np.iinfo(target.dtype)
-            samples = np.clip(np.rint(samples), limits.min, limits.max)
+            # float32 cannot hold the largest 32-bit integer: it would round beyond it.
+            exact = np.float64 if target.dtype.itemsize > 2 else np.float32
+            samples = np.clip(np.rint(samples, dtype=exact), limits.min, limits.max)
         np.copyto(target, samples, where=inside[..., None], casting='unsafe')
 
     def _crop(self, rect: Rect) -> NDArray[Any]:

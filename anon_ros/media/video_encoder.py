@@ -32,16 +32,16 @@ _OPTIONS = {
                        'pools=none:frame-threads=1',
     },
 }
-_LEAST_CRF, USUAL_CRF, MOST_CRF = 14.0, 23.0, 30.0
-_USUAL_BITS_PER_PIXEL = 0.08
+_LEAST_CRF, USUAL_CRF, MOST_CRF = 16.0, 23.0, 30.0
+_USUAL_BITS_PER_PIXEL = 0.12
 _RATE = 30
 
 
 def crf_for(size_bytes: int, pictures: int, size_wh: tuple[int, int]) -> float:
     """
-    Return the constant rate factor that gives a video of about the same size, 14..30.
+    Return the constant rate factor that gives a video of about the same size, 16..30.
 
-    x264 and x265 halve the bits every 6 steps; 23 gives a camera's picture about 0.08 bits a
+    x264 and x265 halve the bits every 6 steps; 23 gives a camera's picture about 0.12 bits a
     pixel. The limits keep a poor source from getting poorer and a rich one from growing.
     """
     pixels = max(1, size_wh[0] * size_wh[1] * pictures)

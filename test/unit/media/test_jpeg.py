@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """JPEG: blocks that nobody wrote to keep their coefficients; holes take nothing from within."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import jpeg_samples
 import jpeglib
@@ -268,3 +271,36 @@ def test_coefficients_beyond_eight_bits_are_refused():
     plane[0, 0, 5], plane[0, 0, 0] = 1023, -1024
     written = write_coefficients([plane], (16, 16), [(1, 1)])
     assert np.array_equal(coefficients(written)[0], plane)
+
+
+def test_motion_jpeg_without_huffman_tables():
+    """Cameras leave the standard tables out; decoders know them."""
+    data = bytearray(jpeg_samples.jpeg(64, 48))
+    while (at := data.find(b'\xff\xc4')) >= 0:
+        del data[at:at + 2 + int.from_bytes(data[at + 2:at + 4], 'big')]
+    frame = open_jpeg(bytes(data))
+    assert np.array_equal(frame.view_bgr(), decode(jpeg_samples.jpeg(64, 48)))
+    fill(frame, Rect(0, 0, 16, 16))
+    assert b'\xff\xc4' in bytes(frame.encode())
+    assert np.array_equal(frame.view_bgr()[32:], decode(jpeg_samples.jpeg(64, 48))[32:])
+
+
+def test_works_where_no_anonymous_memory_is(monkeypatch):
+    monkeypatch.delattr(os, 'memfd_create')
+    frame = open_jpeg(KINDS['420'])
+    fill(frame, Rect(0, 0, 16, 16))
+    there = frame.encode()
+    monkeypatch.undo()
+    assert there == frame.encode()
+
+
+def test_threads_do_not_disturb_each_other():
+    def work(kind):
+        frame = open_jpeg(KINDS[kind])
+        fill(frame, Rect(5, 5, 40, 30))
+        return bytes(frame.encode())
+
+    alone = {kind: work(kind) for kind in KINDS}
+    with ThreadPoolExecutor(4) as pool:
+        for kind, result in zip([*KINDS] * 20, pool.map(work, [*KINDS] * 20), strict=True):
+            assert result == alone[kind]

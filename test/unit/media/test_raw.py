@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Raw images: every encoding, any size, any step; to the byte outside of what is overwritten."""
 
+import array
+
 import cv2
 import numpy as np
 import pytest
@@ -281,3 +283,31 @@ def test_view_needs_no_copy_of_bgr8():
     data[0] ^= 255
     assert view[0, 0, 0] == data[0]
     assert cv2.cvtColor(view, cv2.COLOR_BGR2GRAY).shape == (4, 6)
+
+
+def test_the_largest_integers_do_not_wrap():
+    frame = open_raw(image_of('32SC3', 2, 2))
+    fill(frame, Rect(0, 0, 1, 1), value=3e9)
+    fill(frame, Rect(1, 0, 2, 1), value=-3e9)
+    pixels = np.frombuffer(frame.encode(), '<i4').reshape(2, 2, 3)
+    assert (pixels[0, 0] == 2**31 - 1).all()
+    assert (pixels[0, 1] == -2**31).all()
+
+
+@pytest.mark.parametrize('size_wh', [(1, 4), (4, 1), (2, 2), (1, 1)])
+def test_tiny_sixteen_bit_images_have_a_view(size_wh):
+    width, height = size_wh
+    data = np.arange(width * height, dtype='<u2').tobytes()
+    view = open_raw(RawImage(width, height, 'mono16', False, 2 * width, data)).view_bgr()
+    assert view.shape == (height, width, 3)
+    assert view.max() == (255 if width * height > 1 else 0)
+
+
+def test_message_data_may_be_an_array():
+    """What rosbags and rclpy hand out: numpy arrays and array.array of bytes."""
+    image = image_of('bgr8', 5, 4)
+    for data in (np.frombuffer(image.data, np.uint8), array.array('B', image.data)):
+        frame = open_raw(RawImage(5, 4, 'bgr8', False, image.step, data))
+        assert np.array_equal(frame.view_bgr(), open_raw(image).view_bgr())
+        fill(frame, Rect(0, 0, 2, 2))
+        assert bytes(frame.encode())[6:15] == image.data[6:15]
