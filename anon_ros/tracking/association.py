@@ -25,6 +25,7 @@ _LARGEST_RATIO = 2.5
 # A weak region is often none: one that hijacks a track leaves the object itself uncovered.
 _WEAK_REACH = 0.5
 _WEAK_RATIO = 1.5
+_LONE_REACH = 0.6
 _STILL_OVERLAP = 0.3
 
 
@@ -34,6 +35,7 @@ def associate(
     same_kind: BoolArray,
     gaps_s: NDArray[np.floating],
     errors: NDArray[np.floating],
+    is_lone: BoolArray,
     is_weak: BoolArray,
 ) -> list[tuple[int, int]]:
     """
@@ -41,14 +43,16 @@ def associate(
 
     expected_xyxy: (T, 4) where each track should be now. boxes_xyxy: (N, 4) what was seen.
     same_kind: (T, N). gaps_s: (T,) s since each track was seen last. errors: (T,) how far
-    off each track's expectation usually is, in sizes. is_weak: (N,) regions of low score, which
-    take only what the others leave (as in ByteTrack, Zhang et al. 2022), and only nearby.
+    off each track's expectation usually is, in sizes. is_lone: (T,) tracks of one weak region.
+    is_weak: (N,) regions of low score, which take only what the others leave (as in ByteTrack,
+    Zhang et al. 2022), and only nearby.
     The best pair goes first: with motion predicted, conflicts are too rare for an optimal
     assignment to pay. Ties fall to the older track, so that a run can be repeated.
     """
     reach = np.minimum(
         _REACH + _REACH_PER_ERROR * errors + _REACH_PER_S * gaps_s, _LARGEST_REACH
     )[:, None] * np.where(is_weak, _WEAK_REACH, 1.0)
+    reach = np.where(is_lone[:, None] & is_weak, np.minimum(reach, _LONE_REACH), reach)
     largest_change = np.log(np.where(is_weak, _WEAK_RATIO, _LARGEST_RATIO))
     distance, change, overlap = _differences(expected_xyxy, boxes_xyxy)
     is_near = (distance <= reach) | (overlap >= _STILL_OVERLAP)

@@ -23,6 +23,8 @@ STRONG_SCORE = 0.5
 # A faster camera is followed as if it were this fast. It forgives stamps that repeat or jump back
 # a little, and bounds how many frames a window of time can hold, whatever the stamps are.
 _LEAST_STEP_NS = 10_000_000
+# So many weak regions are accidents that over a longer time some would lie close by chance.
+_LONE_MEMORY_NS = 400_000_000
 # A jump back of more than this starts the recording anew.
 _LEAST_RESTART_NS = 1_000_000_000
 
@@ -103,6 +105,8 @@ class Follower:
         """Return the next frame, its regions with track ids."""
         frame = self._placed(sighting)
         regions = sighting.regions
+        # A lone weak region that nobody waits for any more will never be hidden elsewhere.
+        self.tracks = [t for t in self.tracks if not t.is_lone or self._is_awaited(t, frame)]
         tracks = self._continued(frame) if len(regions) else []
         frame = replace(
             frame,
@@ -158,6 +162,7 @@ class Follower:
                 association.same_kinds(np.array([t.kind for t in candidates]), regions.kinds),
                 np.array([frame.time_ns - t.last.time_ns for t in candidates]) / 1e9,
                 np.array([t.error for t in candidates]),
+                np.array([t.is_lone for t in candidates]),
                 regions.scores < self._strong_score,
             )
             found = {region: candidates[track] for track, region in pairs}
@@ -175,7 +180,8 @@ class Follower:
         if track.scene != frame.scene:
             return False
         is_recent = frame.number - track.last.number <= 2
-        return is_recent or frame.time_ns - track.last.time_ns <= self._memory_ns
+        memory_ns = min(_LONE_MEMORY_NS, self._memory_ns) if track.is_lone else self._memory_ns
+        return is_recent or frame.time_ns - track.last.time_ns <= memory_ns
 
     def _new_track(self, kind: Kind | int, scene: int) -> Track:
         track = Track(self._next_track_id, int(kind), scene)

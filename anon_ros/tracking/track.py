@@ -15,13 +15,17 @@ Box: TypeAlias = tuple[float, float, float, float]
 _VELOCITY_NS = 300_000_000
 # A motion is not believed for longer than this.
 _LONGEST_MOTION_S = 1.0
+# Two weak regions that lie close may be an accident, three hardly.
+_CONFIRMING_SIGHTINGS = 3
 # How far off the expectation of a new track may be, in sizes, and how fast that is learnt.
 _FIRST_ERROR = 0.6
 _ERROR_SHARE = 0.3
+# How far a sighting may lie off the way between its neighbours, in sizes.
+_STRAY_DISTANCE = 0.25
 # What may happen unseen, in sizes of the region for each second on each side.
-_GROWTH_BETWEEN_PER_S = 0.6
+_GROWTH_BETWEEN_PER_S = 0.5
 _GROWTH_BEYOND_PER_S = 0.9
-_LARGEST_GROWTH = 0.6
+_LARGEST_GROWTH = 0.4
 
 
 class Point(NamedTuple):
@@ -43,17 +47,28 @@ class Track:
     """
     An object and its sightings, oldest first; old ones are let go.
 
-    scene: of the recording; nothing crosses a cut. is_confirmed: whether it was seen twice, or
-    once without doubt; only then is it hidden where it was not seen. error: how far off its
-    expectation usually is, in sizes of the region.
+    scene: of the recording; nothing crosses a cut. is_strong: whether it was ever seen without
+    doubt. sightings: counts those let go as well. error: how far off its expectation usually is,
+    in sizes of the region.
     """
 
     track_id: int
     kind: int
     scene: int
-    is_confirmed: bool = False
+    is_strong: bool = False
+    sightings: int = 0
     error: float = _FIRST_ERROR
     points: list[Point] = field(default_factory=list)
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether it may be hidden before its first and after its last sighting."""
+        return self.is_strong or self.sightings >= _CONFIRMING_SIGHTINGS
+
+    @property
+    def is_lone(self) -> bool:
+        """Whether it is a single weak sighting: as likely an accident as an object."""
+        return self.sightings == 1 and not self.is_strong
 
     @property
     def last(self) -> Point:
@@ -62,7 +77,8 @@ class Track:
 
     def add(self, point: Point, strong_score: float) -> None:
         """Take the next sighting."""
-        self.is_confirmed |= bool(self.points) or point.score >= strong_score
+        self.sightings += 1
+        self.is_strong |= point.score >= strong_score
         if len(self.points) > 1:
             off = _distance(expected(self.points, point.time_ns), point.box)
             self.error += _ERROR_SHARE * (off - self.error)
@@ -75,10 +91,35 @@ class Track:
             first -= 1
         del self.points[:first]
 
-    def around(self, number: int) -> tuple[list[Point], list[Point]]:
-        """Return the sightings before that frame and those from it on."""
-        middle = bisect_left(self.points, number, key=_number)
-        return self.points[:middle], self.points[middle:]
+    def bridges(self, number: int) -> list[tuple[Point, Point]]:
+        """
+        Return pairs of sightings between which the object was in a frame in which it is not seen.
+
+        A sighting that lies off the way may be of somebody else, who took over the track for a
+        moment: then the way that leaves it out counts too, also in its own frame.
+        """
+        points, i = self.points, bisect_left(self.points, number, key=_number)
+        if i < len(points) and points[i].number == number:
+            return [(points[i - 1], points[i + 1])] if self._is_stray(i) else []
+        if not 0 < i < len(points):
+            return []
+        pairs = [(points[i - 1], points[i])]
+        if self._is_stray(i - 1):
+            pairs.append((points[i - 2], points[i]))
+        if self._is_stray(i):
+            pairs.append((points[i - 1], points[i + 1]))
+        return pairs
+
+    def nearest(self, number: int) -> list[Point]:
+        """Return the sightings, nearest first, for a frame before the first or after the last."""
+        return self.points if number < self.points[0].number else self.points[::-1]
+
+    def _is_stray(self, i: int) -> bool:
+        if not 0 < i < len(self.points) - 1:
+            return False
+        point = self.points[i]
+        way = between(self.points[i - 1], self.points[i + 1], point.time_ns)
+        return _distance(way, point.box) > _STRAY_DISTANCE
 
 
 def _number(point: Point) -> int:

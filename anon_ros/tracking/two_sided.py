@@ -13,6 +13,10 @@ from anon_ros.tracking.track import Box, Track, between, beyond
 if TYPE_CHECKING:
     from anon_ros.core.interfaces import Sighting
 
+# The last quarter of the window would cost as much needless cover as all of the filling, and
+# hardly ever hides anything.
+_CARRY_SHARE = 0.75
+
 
 class TwoSidedTracker:
     """
@@ -23,7 +27,7 @@ class TwoSidedTracker:
     A weak region that is seen once is hidden there and not carried.
 
     window_s: how far it looks ahead and back, in s, and never less than one frame; 0 gives ids
-    only. carry_s: how far a region is carried, at most window_s; None for all of it.
+    only. carry_s: how far a region is carried, at most window_s; None for three quarters of it.
     strong_score: a region that has it is carried though it was seen only once.
     first_track_id: the id of the first track; a run that goes on counts on from next_track_id.
     """
@@ -33,7 +37,9 @@ class TwoSidedTracker:
         strong_score: float = STRONG_SCORE, first_track_id: int = 0,
     ) -> None:
         self._window_ns = round(window_s * 1e9)
-        self._carry_ns = round(min(window_s if carry_s is None else carry_s, window_s) * 1e9)
+        self._carry_ns = round(
+            min(_CARRY_SHARE * window_s if carry_s is None else carry_s, window_s) * 1e9
+        )
         self._strong_score = strong_score
         self._held: deque[Frame] = deque()
         self._follower = Follower(self._window_ns, strong_score, first_track_id)
@@ -67,24 +73,26 @@ class TwoSidedTracker:
     def _completed(self, frame: Frame) -> Sighting:
         tracks, drawn = [], []
         for track in self._follower.tracks if self._window_ns else ():
-            region = self._unseen(track, frame)
-            if region is not None:
+            if track.scene != frame.scene:
+                continue
+            for region in self._unseen(track, frame):
                 tracks.append(track)
                 drawn.append(region)
         self._follower.forget(frame, self._window_ns)
         return frame.with_unseen(tracks, drawn)
 
-    def _unseen(self, track: Track, frame: Frame) -> tuple[Box, float, Origin] | None:
-        """Return where a track must be in a frame in which nobody saw it; None for nowhere."""
-        if track.scene != frame.scene or not track.is_confirmed or track.track_id in frame.seen:
-            return None
-        before, after = track.around(frame.number)
-        if before and after:
-            score = min(before[-1].score, after[0].score)
-            return between(before[-1], after[0], frame.time_ns), score, Origin.FILLED
-        nearest_first = after or before[::-1]
+    def _unseen(self, track: Track, frame: Frame) -> list[tuple[Box, float, Origin]]:
+        """Return where a track must be in a frame in which nobody saw it; mostly nowhere."""
+        filled = [
+            (between(a, b, frame.time_ns), min(a.score, b.score), Origin.FILLED)
+            for a, b in track.bridges(frame.number)
+        ]
+        is_within = track.points[0].number <= frame.number <= track.last.number
+        if filled or is_within or not track.is_confirmed:
+            return filled
+        nearest_first = track.nearest(frame.number)
         nearest = nearest_first[0]
         is_next = abs(nearest.number - frame.number) <= 1
         if not is_next and abs(nearest.time_ns - frame.time_ns) > self._carry_ns:
-            return None
-        return beyond(nearest_first, frame.time_ns), nearest.score, Origin.CARRIED
+            return []
+        return [(beyond(nearest_first, frame.time_ns), nearest.score, Origin.CARRIED)]
