@@ -34,6 +34,7 @@ _LARGEST_TRIES = 200
 _CAMVID_PEOPLE = (9, 10)
 _SHAKE_MARGIN = 0.06
 _LENS_BLUR_PX = 0.6
+_BLACK = 24
 
 
 @dataclass(frozen=True)
@@ -158,9 +159,12 @@ class SceneMaker:
             background.image_bgr, np.array(faces, np.float32).reshape(-1, 4), background.people)
 
     def _head(self, random: np.random.Generator) -> _Head:
-        entry = self._entries[random.integers(len(self._entries))]
-        image = _read(self._folder / entry['file'])
-        face_xyxy = np.array(entry['face_box'], np.float32)
+        while True:
+            entry = self._entries[random.integers(len(self._entries))]
+            image = _read(self._folder / entry['file'])
+            face_xyxy = np.array(entry['face_box'], np.float32)
+            if _is_whole(image, face_xyxy):
+                break
         return _Head(_relight(image, random), _soft_ellipse(image.shape[0], face_xyxy), face_xyxy)
 
     def _load(self, random: np.random.Generator, size_wh: tuple[int, int]) -> Scene:
@@ -227,6 +231,20 @@ def _fill(image: UInt8Array, size_wh: tuple[int, int], interpolation: int) -> UI
     x, y = (width - crop_w) // 2, (height - crop_h) // 2
     cropped = image[y:y + crop_h, x:x + crop_w]
     return np.asarray(cv2.resize(cropped, size_wh, interpolation=interpolation), np.uint8)
+
+
+def _is_whole(image: UInt8Array, face_xyxy: Float32Array) -> bool:
+    """
+    Whether the picture shows the face, not a part of it.
+
+    Some were cut across a border of the sheet they come from: the face is wider than high, or a
+    black line crosses it.
+    """
+    x_min, y_min, x_max, y_max = (face_xyxy * image.shape[0]).astype(int)
+    brightest_by_column = image.max((0, 2))[x_min:x_max]
+    brightest_by_row = image.max((1, 2))[y_min:y_max]
+    is_crossed = min(brightest_by_column.min(), brightest_by_row.min()) < _BLACK
+    return bool(x_max - x_min <= y_max - y_min) and not is_crossed
 
 
 def _relight(image: UInt8Array, random: np.random.Generator) -> UInt8Array:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from anon_ros.detection.runtime import Array, NetworkOptions, Shape
 
-MAX_COMPILED = 8
+MAX_COMPILED = 24
 
 _Sizes: TypeAlias = 'tuple[tuple[str, Shape], ...]'
 
