@@ -25,6 +25,8 @@ _ROWS = 128
 """Rows compared at once."""
 _GRAY_SPREAD = 3
 
+UNSEEN = 'nobody can look into it, but it kept its bytes'
+
 
 class Change(str, enum.Enum):
     """What became of a frame; the values are fields of TopicVerdict."""
@@ -45,15 +47,12 @@ def compare_frames(before: Message, after: Message, regions: Regions | None) -> 
     """
     Return what became of a frame.
 
-    regions: what was hidden, margins included; None where nobody knows. A frame with visible
-    regions that kept its bytes is a mismatch, as is every change outside of regions.
+    regions: what was hidden, margins included; None where nobody knows. A frame that kept its
+    bytes is a mismatch where it has visible regions, and where it cannot be decoded, so that
+    nobody could look into it; so is every change outside of regions.
     """
     if same_bytes(before.data, after.data):
-        if regions is not None and _is_visible(before, regions):
-            return Comparison(
-                Change.UNCHANGED, f'{len(regions)} regions to hide, but no byte changed'
-            )
-        return Comparison(Change.UNCHANGED)
+        return _compare_unchanged(before, regions)
     try:
         mismatch = _mismatch(before, after, regions)
     except FrameError as error:
@@ -91,16 +90,22 @@ def open_frame(message: CameraMessage) -> Frame:
     return open_compressed(payload.data)
 
 
-def _is_visible(message: Message, regions: Regions) -> bool:
-    """Return whether any region covers a pixel of an image; a video counts by groups."""
+def _compare_unchanged(message: Message, regions: Regions | None) -> Comparison:
     try:
         located = locate(message.connection, message.data)
         if located.kind is PayloadKind.VIDEO:
-            return False
-        size_wh = open_frame(located).size_wh
-    except FrameError:
-        return len(regions) > 0
-    return any(not rect.is_empty for rect in to_rects(regions.boxes_xyxy, size_wh))
+            return Comparison(Change.UNCHANGED)
+        frame = open_frame(located)
+        frame.view_bgr()
+    except FrameError as error:
+        if _is_masked(message, message):
+            return Comparison(Change.MASKED)
+        return Comparison(Change.UNCHANGED, f'{UNSEEN}: {error}')
+    if regions is None or all(
+        rect.is_empty for rect in to_rects(regions.boxes_xyxy, frame.size_wh)
+    ):
+        return Comparison(Change.UNCHANGED)
+    return Comparison(Change.UNCHANGED, f'{len(regions)} regions to hide, but no byte changed')
 
 
 def is_gray(frame: Frame) -> bool:

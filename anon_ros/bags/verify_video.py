@@ -3,7 +3,8 @@
 Verify videos by groups of pictures: a group changes as a whole, or not at all.
 
 A group encoded again is lossy, so its pixels prove nothing; what is checked is that a group
-changed only if it had something to hide, and still holds as many pictures of the same size.
+changed only if it had something to hide, can be decoded, and still holds as many pictures of the
+same size.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from anon_ros.bags.groups import LONGEST_GROUP
 from anon_ros.bags.messages import locate
-from anon_ros.bags.verify_frame import Change, is_gray
+from anon_ros.bags.verify_frame import UNSEEN, Change, is_gray
 from anon_ros.errors import FrameError
 from anon_ros.media.nal import codec_of, is_keyframe, parameter_sets, video_size
 from anon_ros.media.video import decode_gop
@@ -68,7 +69,7 @@ class VideoVerifier:
     def _close(self, topic: str) -> None:
         group = self._open.pop(topic)
         due = [self._searcher.is_due(topic) for _ in group.pairs]
-        is_gray_all_over = self._look(group, due) if group.is_changed or any(due) else False
+        is_gray_all_over = self._look(group, due)
         for change in group.changes:
             is_masked = is_gray_all_over and change is Change.CHANGED
             self._report.count(topic, (Change.MASKED if is_masked else change).value)
@@ -85,8 +86,7 @@ class VideoVerifier:
         gray = True
         try:
             codec = codec_of(group.pairs[0].located.format)
-            parameters = self._parameters.get(topic, b'')
-            self._parameters[topic] = parameter_sets(packets[0], codec) or parameters
+            parameters = self._earlier_parameters(topic, packets[0], codec)
             for pair, is_due, picture in zip(
                 group.pairs, due, decode_gop(packets, codec, parameters=parameters), strict=True
             ):
@@ -97,8 +97,18 @@ class VideoVerifier:
         except (FrameError, ValueError) as error:
             if Change.CHANGED in group.changes:
                 self._differ(group, f'the changed group cannot be decoded: {error}')
+            elif Change.UNCHANGED in group.changes:
+                self._differ(group, f'{UNSEEN}: {error}')
             return False
         return gray
+
+    def _earlier_parameters(self, topic: str, keyframe: memoryview, codec: str) -> bytes:
+        """Return the parameter sets that came before, where a keyframe brings none."""
+        own = parameter_sets(keyframe, codec)
+        if own:
+            self._parameters[topic] = own
+            return b''
+        return self._parameters.get(topic, b'')
 
     def _check_size(self, pair: FramePair, picture: Frame, codec: str) -> None:
         """Compare a keyframe's size with what the source's promises."""

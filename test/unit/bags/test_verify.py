@@ -399,3 +399,31 @@ def test_differences_are_bounded_but_all_are_counted(tmp_path):
     assert len(report.differences) == MOST_DIFFERENCES
     assert report.difference_count == len(many)
     assert len(calls) == len(many)
+
+
+@pytest.mark.parametrize('broken', [
+    raw(STORES['ros2'], encoding='nobody_knows'), raw(STORES['ros2'])[:60],
+    raw(STORES['ros2'], step=5),
+])
+def test_an_unreadable_frame_that_kept_its_bytes_is_found(tmp_path, broken):
+    messages = source_messages('mcap')
+    messages[0] = (*messages[0][:3], broken)
+    report = Pair(tmp_path, 'mcap', messages).verify()
+    assert report.difference_count == 1
+    assert 'nobody can look into it, but it kept its bytes' in report.differences[0]
+
+
+def test_a_jpeg_that_ends_early_may_not_keep_its_bytes(tmp_path):
+    messages = source_messages('mcap')
+    data = cv2.imencode('.jpg', NOISE)[1].tobytes()
+    cut = compressed(STORES['ros2'], '.jpg', data=data[:len(data) // 2])
+    messages[1] = (*messages[1][:3], cut)
+    assert 'kept its bytes' in Pair(tmp_path, 'mcap', messages).verify().differences[0]
+
+
+def test_a_frame_that_is_empty_from_the_start_counts_as_masked(tmp_path):
+    messages = source_messages('mcap')
+    messages[1] = (*messages[1][:3], compressed(STORES['ros2'], '.jpg', data=b''))
+    report = Pair(tmp_path, 'mcap', messages).verify(hidden={})
+    assert report.differences == ()
+    assert report.topics['/jpeg'].masked == 1

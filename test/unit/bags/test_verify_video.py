@@ -125,6 +125,14 @@ def test_a_changed_group_that_nobody_can_decode_is_found(tmp_path, codec):
     assert 'cannot be decoded' in report.differences[0]
 
 
+def test_a_group_that_nobody_can_look_into_may_not_keep_its_bytes(tmp_path, codec):
+    before = packets(codec)[1:]
+    report = verify(tmp_path, before, before, None, codec)
+    assert report.difference_count == 1
+    assert 'nobody can look into it' in report.differences[0]
+    assert report.differences[0].startswith('/video message 0')
+
+
 class FindsOne:
     def __init__(self):
         self.sizes = []
