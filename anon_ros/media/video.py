@@ -11,6 +11,7 @@ captions and time codes) goes with the old encoding.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import av
@@ -18,14 +19,25 @@ import av.error
 
 from anon_ros.errors import EncodingError
 from anon_ros.media.limits import check_size
-from anon_ros.media.nal import is_keyframe, video_size
-from anon_ros.media.video_encoder import MOST_CRF, crf_for, encode_pictures, video_context
+from anon_ros.media.nal import codec_of, is_keyframe, parameter_sets, video_size
+from anon_ros.media.video_encoder import (
+    MOST_CRF,
+    USUAL_CRF,
+    crf_for,
+    encode_pictures,
+    video_context,
+)
 from anon_ros.media.video_frame import VideoPicture, gray_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ['crf_for', 'decode_gop', 'encode_gop', 'masked_gop']
+    from anon_ros.core.planes import Frame
+
+__all__ = [
+    'codec_of', 'crf_for', 'decode_gop', 'encode_gop', 'is_keyframe', 'masked_gop',
+    'parameter_sets', 'video_size',
+]
 
 
 def decode_gop(
@@ -59,14 +71,28 @@ def decode_gop(
         raise EncodingError(f'{codec}: {len(packets)} packets hold {count} pictures')
 
 
-def encode_gop(pictures: Iterable[VideoPicture], codec: str, *, crf: float) -> list[bytes]:
+def encode_gop(
+    pictures: Iterable[Frame],
+    codec: str,
+    source: Sequence[bytes | memoryview] = (),
+    *,
+    crf: float | None = None,
+) -> list[bytes]:
     """
     Return one packet a picture, in Annex B; the first is a keyframe with parameter sets.
 
-    pictures: all of one size and pixel format. crf: see crf_for.
+    pictures: of decode_gop, all of one size and pixel format; they are taken one by one.
+    source: the packets they came from; the result is about as large. crf: the constant rate
+    factor instead, 0..51, smaller is better.
     Raises EncodingError where the encoder takes no such pictures.
     """
-    return encode_pictures((picture.to_av() for picture in pictures), codec, crf)
+    iterator = iter(pictures)
+    first = next(iterator, None)
+    if first is None:
+        return []
+    if crf is None:
+        crf = crf_for(sum(map(len, source)), len(source), first.size_wh) if source else USUAL_CRF
+    return encode_pictures((_of_video(each) for each in chain([first], iterator)), codec, crf)
 
 
 def masked_gop(
@@ -86,6 +112,12 @@ def masked_gop(
     check_size(size_wh, max_pixels, codec)
     gray = gray_picture(size_wh)
     return encode_pictures((gray for _ in packets), codec, MOST_CRF)
+
+
+def _of_video(picture: Frame) -> av.VideoFrame:
+    if not isinstance(picture, VideoPicture):
+        raise EncodingError(f'{type(picture).__name__} is no picture of a video')
+    return picture.to_av()
 
 
 def _decoded(packets: Sequence[bytes | memoryview], codec: str) -> Iterator[av.VideoFrame]:
