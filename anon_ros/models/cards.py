@@ -92,6 +92,13 @@ _TABLE = (
         input='RGB 0..255, any size that is a multiple of 32', threshold=0.2,
     ),
     ModelCard(
+        name='plates', task='licence plate boxes', file='plates.onnx',
+        source=ShippedSource('detection/weights/plates.onnx'),
+        sha256='d00ae82ed7b189d64a467664788e5f528bac5cb0f58f78338172939327755071',
+        size_bytes=3676128, licence='Apache-2.0',
+        input='BGR 0..255, any size that is a multiple of 32', threshold=0.3,
+    ),
+    ModelCard(
         name='yolox-nano', task='boxes of the 80 COCO classes; class 0 is a person',
         file='yolox_nano.onnx',
         source=_raw(
