@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from anon_ros.anonymization.surroundings import cell_counts, holes_of, surrounding_cells
+from anon_ros.anonymization.surroundings import cell_counts, drawing_order, surrounding_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,15 +28,12 @@ class Blur:
     It blurs the surroundings across the region, not the region: a blurred face is recognised.
     """
 
-    def anonymize(self, planes: Sequence[Plane], regions: Regions, hidden: Regions) -> None:
+    def anonymize(self, planes: Sequence[Plane], regions: Regions, others: Regions) -> None:
         """Overwrite the regions in every plane."""
         for plane in planes:
-            all_holes = holes_of(hidden, plane.grid)
-            for hole in holes_of(regions, plane.grid):
-                if hole.rect.is_empty:
-                    continue
+            for _, hole, unknown in drawing_order(regions, others, plane.grid):
                 cells_xy = cell_counts(hole.rect, CELLS)
-                cells = surrounding_cells(plane, hole, all_holes, cells_xy)
+                cells = surrounding_cells(plane, hole, unknown, cells_xy)
                 plane.write(hole.rect, _smooth(cells, hole.rect), hole.inside)
 
 

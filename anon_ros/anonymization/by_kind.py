@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anon_ros.core.regions import Kind
+from anon_ros.core.regions import Kind, Regions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from anon_ros.core.interfaces import RegionAnonymizer
     from anon_ros.core.planes import Plane
-    from anon_ros.core.regions import Regions
 
 # The smaller the thing, the later it is drawn: a face stays a face on top of its body.
 DRAWING_ORDER = (Kind.BODY, Kind.PLATE, Kind.FACE)
@@ -25,13 +24,15 @@ class ByKind:
         """Take an anonymizer for every kind that can occur."""
         self._anonymizers = dict(anonymizers)
 
-    def anonymize(self, planes: Sequence[Plane], regions: Regions, hidden: Regions) -> None:
+    def anonymize(self, planes: Sequence[Plane], regions: Regions, others: Regions) -> None:
         """
         Overwrite the regions in every plane.
 
         Raises KeyError for a kind without an anonymizer: a region is never left out.
         """
+        rest = regions
         for kind in DRAWING_ORDER:
-            chosen = regions.of_kind(kind)
+            chosen, rest = rest.of_kind(kind), rest.select(rest.kinds != int(kind))
             if len(chosen):
-                self._anonymizers[kind].anonymize(planes, chosen, hidden)
+                untouched = Regions.concatenate([rest, others])
+                self._anonymizers[kind].anonymize(planes, chosen, untouched)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from anon_ros.anonymization.surroundings import holes_of
+from anon_ros.anonymization.surroundings import drawing_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,12 +19,10 @@ if TYPE_CHECKING:
 class MaskOut:
     """Fills regions with the middle value of every plane."""
 
-    def anonymize(self, planes: Sequence[Plane], regions: Regions, hidden: Regions) -> None:
-        """Overwrite the regions in every plane; what else is hidden does not matter here."""
-        del hidden
+    def anonymize(self, planes: Sequence[Plane], regions: Regions, others: Regions) -> None:
+        """Overwrite the regions in every plane."""
         for plane in planes:
             middle = np.full((1, 1, 1), plane.middle, np.float32)
-            for hole in holes_of(regions, plane.grid):
-                if not hole.rect.is_empty:
-                    shape = (*hole.inside.shape, 1)
-                    plane.write(hole.rect, np.broadcast_to(middle, shape), hole.inside)
+            for _, hole, _ in drawing_order(regions, others, plane.grid):
+                shape = (*hole.inside.shape, 1)
+                plane.write(hole.rect, np.broadcast_to(middle, shape), hole.inside)

@@ -9,7 +9,7 @@ import numpy as np
 
 from anon_ros.anonymization.surroundings import (
     cell_counts,
-    holes_of,
+    drawing_order,
     stretch,
     surrounding_cells,
 )
@@ -39,18 +39,16 @@ class Pixelate:
         self._cells = cells
         self._seed = seed
 
-    def anonymize(self, planes: Sequence[Plane], regions: Regions, hidden: Regions) -> None:
+    def anonymize(self, planes: Sequence[Plane], regions: Regions, others: Regions) -> None:
         """Overwrite the regions in every plane."""
         patterns = [self._pattern(kind) for kind in regions.kinds]
         for plane in planes:
-            all_holes = holes_of(hidden, plane.grid)
-            for hole, pattern in zip(holes_of(regions, plane.grid), patterns, strict=True):
-                if hole.rect.is_empty:
-                    continue
+            for i, hole, unknown in drawing_order(regions, others, plane.grid):
                 across, down = cell_counts(hole.rect, self._cells)
-                cells = surrounding_cells(plane, hole, all_holes, (across, down))
+                cells = surrounding_cells(plane, hole, unknown, (across, down))
                 if not plane.is_chroma:
-                    cells = cells + pattern[:down, :across, None] * (plane.amplitude / 255)
+                    pattern = patterns[i][:down, :across, None]
+                    cells = cells + pattern * (plane.amplitude / 255)
                 plane.write(hole.rect, stretch(cells, hole.rect), hole.inside)
 
     def _pattern(self, kind: int) -> Float32Array:

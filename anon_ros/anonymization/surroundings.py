@@ -17,7 +17,7 @@ import numpy as np
 from anon_ros.core.boxes import Rect, to_rects
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from anon_ros.core.planes import Grid, Plane
     from anon_ros.core.regions import BoolArray, Float32Array, IntArray, Mask, Regions
@@ -37,6 +37,16 @@ class Hole:
     rect: Rect
     inside: BoolArray
 
+    def contains(self, other: Hole) -> bool:
+        """Whether every sample of the other one is one of its own."""
+        if self.rect.intersect(other.rect) != other.rect:
+            return False
+        part = self.inside[
+            other.rect.y_min - self.rect.y_min:other.rect.y_max - self.rect.y_min,
+            other.rect.x_min - self.rect.x_min:other.rect.x_max - self.rect.x_min,
+        ]
+        return bool((part | ~other.inside).all())
+
 
 def holes_of(regions: Regions, grid: Grid) -> list[Hole]:
     """Return a hole for each region, in order; its rectangle is empty for one off the plane."""
@@ -47,6 +57,28 @@ def holes_of(regions: Regions, grid: Grid) -> list[Hole]:
         _box_hole(rect, grid) if mask is None else _mask_hole(mask, grid)
         for rect, mask in zip(rects, regions.masks, strict=True)
     ]
+
+
+def drawing_order(
+    regions: Regions, others: Regions, grid: Grid
+) -> Iterator[tuple[int, Hole, list[Hole]]]:
+    """
+    Yield the holes to fill: index of the region, hole, and all holes whose samples are unknown.
+
+    Larger ones come first. A hole that is filled already is no secret any more, so that one
+    inside it finds colours around itself; one of the same size or smaller that lies wholly
+    inside a filled one has nothing left to hide and is left out.
+    """
+    holes = holes_of(regions, grid)
+    unknown = holes_of(others, grid)
+    order = sorted(range(len(holes)), key=lambda i: -holes[i].rect.width * holes[i].rect.height)
+    filled: list[Hole] = []
+    for place, i in enumerate(order):
+        hole = holes[i]
+        if hole.rect.is_empty or any(each.contains(hole) for each in filled):
+            continue
+        yield i, hole, unknown + [holes[k] for k in order[place:]]
+        filled.append(hole)
 
 
 def surrounding_cells(

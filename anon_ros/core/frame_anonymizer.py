@@ -17,12 +17,11 @@ import cv2
 import numpy as np
 
 from anon_ros.core import boxes
-from anon_ros.core.regions import Mask
+from anon_ros.core.regions import Mask, Regions
 
 if TYPE_CHECKING:
     from anon_ros.core.interfaces import RegionAnonymizer
     from anon_ros.core.planes import Frame
-    from anon_ros.core.regions import Regions
 
 LEAST_MARGIN_PX = 2.0
 """A box of a few pixels is off by about one: a share of its size alone would not cover that."""
@@ -73,8 +72,7 @@ class FrameAnonymizer:
         Raises FrameError where the payload cannot be decoded; the caller masks the frame then.
         """
         if len(regions):
-            hidden = self.hidden(regions)
-            self._anonymizer.anonymize(frame.planes(), hidden, hidden)
+            self._anonymizer.anonymize(frame.planes(), self.hidden(regions), Regions.empty())
 
     def anonymize(self, frame: Frame, regions: Regions) -> AnonymizedFrame:
         """

@@ -60,11 +60,11 @@ class RegionTracker(Protocol):
 class RegionAnonymizer(Protocol):
     """Overwrites regions so that nothing of what they show is left. Safe from several threads."""
 
-    def anonymize(self, planes: Sequence[Plane], regions: Regions, hidden: Regions) -> None:
+    def anonymize(self, planes: Sequence[Plane], regions: Regions, others: Regions) -> None:
         """
         Overwrite every sample of every one of the regions in every plane, in place.
 
         regions: what to overwrite; they may overlap, and lie partly or wholly off the image.
-        hidden: all regions of the frame that anybody overwrites, these among them. No sample
-            inside any of them is an input: any other content there gives the same result.
+        others: regions that somebody else will overwrite afterwards. No sample inside them or
+            inside the regions is an input: any other content there gives the same result.
         """

@@ -78,7 +78,7 @@ def dilate(inside: BoolArray, radius_px: int) -> BoolArray:
         return inside.copy()
     side = 2 * radius_px + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    return np.asarray(cv2.dilate(inside.astype(np.uint8), disc) > 0)
+    return np.asarray(cv2.dilate(inside.astype(np.uint8), disc), bool)
 
 
 def close_gaps(inside: BoolArray, radius_px: int) -> BoolArray:
@@ -88,8 +88,8 @@ def close_gaps(inside: BoolArray, radius_px: int) -> BoolArray:
     side = 2 * radius_px + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     padded = np.pad(inside.astype(np.uint8), radius_px)
-    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc) > 0
-    return np.asarray(closed[radius_px:-radius_px, radius_px:-radius_px] | inside)
+    closed = np.asarray(cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc), bool)
+    return closed[radius_px:-radius_px, radius_px:-radius_px] | inside
 
 
 def fill_holes(inside: BoolArray) -> BoolArray:

@@ -18,6 +18,7 @@ METHODS = {
     'pixelate': Pixelate(cells=6, seed=0), 'blur': Blur(), 'mask-out': MaskOut(),
 }
 SIZE_WH = (61, 47)
+NOTHING = Regions.empty()
 
 
 def noise(seed, shape=(SIZE_WH[1], SIZE_WH[0], 3), dtype=np.uint8):
@@ -57,7 +58,7 @@ def test_the_hole_is_no_input_and_the_rest_stays(method, boxes_xyxy, seed):
     changed[hidden] = 255 - changed[hidden]
     other = plane_of(changed)
     for each in (plane, other):
-        METHODS[method].anonymize([each], regions, regions)
+        METHODS[method].anonymize([each], regions, NOTHING)
     assert np.array_equal(plane._samples, other._samples)
     assert np.array_equal(plane._samples[~hidden], original[~hidden])
 
@@ -67,7 +68,7 @@ def test_every_hidden_pixel_is_overwritten(method):
     original = noise(1)
     regions = Regions.of([[-3, 5.5, 20, 30], [50, 40, 99, 99]], Kind.FACE)
     plane = plane_of(original.copy())
-    METHODS[method].anonymize([plane], regions, regions)
+    METHODS[method].anonymize([plane], regions, NOTHING)
     hidden = hidden_pixels(regions, plane.grid)
     same = (plane._samples == original).all(axis=2)
     assert hidden[46, 60]
@@ -82,7 +83,7 @@ def test_an_image_that_is_hidden_all_over_shows_no_sample(method):
     results = []
     for seed in (1, 2):
         plane = plane_of(noise(seed))
-        METHODS[method].anonymize([plane], regions, regions)
+        METHODS[method].anonymize([plane], regions, NOTHING)
         results.append(plane._samples)
     assert np.array_equal(*results)
 
@@ -98,11 +99,35 @@ def test_other_hidden_regions_are_no_input_either():
     results = []
     for image in (original.copy(), changed):
         plane = plane_of(image)
-        by_kind.anonymize([plane], everything, everything)
+        by_kind.anonymize([plane], everything, NOTHING)
         results.append(plane._samples)
     assert np.array_equal(*results)
     with pytest.raises(KeyError):
-        by_kind.anonymize([plane_of(original)], Regions.of([[0, 0, 5, 5]], Kind.PLATE), everything)
+        by_kind.anonymize([plane_of(original)], Regions.of([[0, 0, 5, 5]], Kind.PLATE), NOTHING)
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_what_others_will_hide_is_no_input(method):
+    mine = Regions.of([[10, 10, 20, 20]], Kind.FACE)
+    others = Regions.of([[18, 5, 40, 30]], Kind.BODY)
+    original = noise(8)
+    changed = original.copy()
+    changed[hidden_pixels(Regions.concatenate([mine, others]), Grid(SIZE_WH))] = 7
+    results = []
+    for image in (original.copy(), changed):
+        plane = plane_of(image)
+        METHODS[method].anonymize([plane], mine, others)
+        results.append(plane._samples[10:20, 10:20])
+    assert np.array_equal(*results)
+
+
+def test_a_region_inside_a_hidden_one_takes_its_colours():
+    image = np.full((60, 60, 3), 200, np.uint8)
+    plane = plane_of(image)
+    body, face = Regions.of([[5, 5, 55, 55]], Kind.BODY), Regions.of([[20, 20, 30, 30]], Kind.FACE)
+    by_kind = ByKind({Kind.FACE: METHODS['blur'], Kind.BODY: METHODS['blur']})
+    by_kind.anonymize([plane], Regions.concatenate([face, body]), NOTHING)
+    assert np.abs(image.astype(int) - 200).max() <= 1
 
 
 @pytest.mark.parametrize('method', METHODS)
@@ -112,7 +137,7 @@ def test_a_silhouette_hides_its_shape_only(method):
     regions = Regions.of([[5, 5, 15, 25]], Kind.BODY, masks=[Mask(inside, 5, 5)])
     original = noise(4)
     plane = plane_of(original.copy())
-    METHODS[method].anonymize([plane], regions, regions)
+    METHODS[method].anonymize([plane], regions, NOTHING)
     expected = np.zeros(SIZE_WH[::-1], bool)
     expected[5:25, 5:15] = inside
     differs = (plane._samples != original).any(axis=2)
@@ -127,7 +152,7 @@ def test_subsampled_planes_are_covered_outward(method, step_xy, size_wh):
     original = noise(5, size_wh[::-1])
     plane = plane_of(original.copy(), grid=grid, is_chroma=True)
     regions = Regions.of([[11, 11, 21, 21]], Kind.FACE)
-    METHODS[method].anonymize([plane], regions, regions)
+    METHODS[method].anonymize([plane], regions, NOTHING)
     differs = plane._samples[..., 0] != original
     rows, columns = np.nonzero(differs)
     assert columns.min() == 11 // step_xy[0]
@@ -142,7 +167,7 @@ def test_deep_samples(method, dtype):
     image = noise(6, SIZE_WH[::-1], np.uint16).astype(dtype)
     plane = plane_of(image.copy())
     regions = Regions.of([[10, 10, 30, 30]], Kind.FACE)
-    METHODS[method].anonymize([plane], regions, regions)
+    METHODS[method].anonymize([plane], regions, NOTHING)
     assert plane._samples.dtype == np.dtype(dtype)
     differs = plane._samples[..., 0] != image
     assert differs[10:30, 10:30].mean() > 0.99
@@ -154,7 +179,7 @@ def test_nan_around_a_hole_does_not_spread():
     image[8:10] = np.nan
     plane = ArrayPlane(image, Grid((40, 40)), middle=0, amplitude=10)
     regions = Regions.of([[10, 10, 20, 20]], Kind.FACE)
-    METHODS['blur'].anonymize([plane], regions, regions)
+    METHODS['blur'].anonymize([plane], regions, NOTHING)
     assert np.isfinite(image[10:20, 10:20]).all()
 
 
@@ -163,7 +188,7 @@ def test_the_mosaic_shows_the_same_cells_at_any_size():
         image = np.full((60, 60), 100, np.uint8)
         plane = plane_of(image)
         regions = Regions.of([[10, 10, 10 + side, 10 + side]], Kind.FACE)
-        METHODS['pixelate'].anonymize([plane], regions, regions)
+        METHODS['pixelate'].anonymize([plane], regions, NOTHING)
         hole = image[10:10 + side, 10:10 + side]
         assert len(np.unique(hole)) <= 36
         assert hole.std() > 5
