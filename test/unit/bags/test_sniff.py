@@ -68,7 +68,7 @@ def test_every_kind_of_jpeg_is_found_without_its_jfif_segment_too(options):
 
 
 def test_a_jpeg_cut_into_pieces_is_found_by_its_first():
-    assert looks_like_image(encoded('.jpg')[:64]) == 'JPEG'
+    assert looks_like_image(encoded('.jpg')[:128]) == 'JPEG'
 
 
 def test_a_camera_jpeg_with_a_large_exif_segment_is_found():
@@ -167,6 +167,18 @@ def test_magic_bytes_before_noise_never_crash(prefix, seed, length):
     noise = np.random.default_rng(seed).integers(0, 256, length, np.uint8).tobytes()
     assert looks_like_image(prefix + noise) in {None, 'H.264', 'H.265', 'GIF', 'JPEG 2000', 'PNM'}
     assert looks_like_image(noise + prefix) is None
+
+
+def test_one_magic_inside_another_hides_nothing():
+    data = encoded('.tiff')
+    assert data[:4] in {b'II*\0', b'MM\0*'}
+    assert looks_like_image(data[:1] + data) == 'TIFF'
+    assert looks_like_image(b'B' + encoded('.bmp')) == 'BMP'
+    assert looks_like_image(b'\x89P' + encoded('.ppm')) == 'PNM'
+
+
+def test_a_jpeg_xl_container_is_found():
+    assert looks_like_image(b'\0\0\0\x0cJXL \r\n\x87\n' + bytes(100)) == 'JPEG XL'
 
 
 def test_every_kind_of_bytes_is_taken():
