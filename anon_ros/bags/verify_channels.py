@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from anon_ros.bags.sniff import looks_like_image
 from anon_ros.bags.storage import mcap_records as mcap
 from anon_ros.bags.storage import ros1_records as ros1
 from anon_ros.bags.storage.mcap_source import McapSource
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from anon_ros.bags.topics import TopicPlan
 
 
+_MEDIA = ('image/', 'video/')
 _MCAP_IDS_BYTES = 4
 """A channel record starts with its own and its schema's number, 2 bytes each."""
 
@@ -43,9 +45,27 @@ def _compare_files(
 ) -> Iterator[str]:
     yield from _differences(after.name, _connections(before, kept), _connections(after, kept))
     yield from _differences(after.name, _records(before, kept), _records(after, kept))
+    yield from _compare_attachments(before, after)
     for connection in after.connections:
         if plan.action(connection) is Action.DROP and connection.message_count > 0:
             yield f'{after.name}: {connection.topic} is still there'
+
+
+def _compare_attachments(before: SourceFile, after: SourceFile) -> Iterator[str]:
+    """Compare what lies beside the messages; what holds a picture may only be left out."""
+    rest = list(after.attachments)
+    for attachment in before.attachments:
+        name, data = attachment.name, attachment.data
+        found = next((each for each in rest if each.name == name and each.data == data), None)
+        if found is not None:
+            rest.remove(found)
+        holds_picture = bool(looks_like_image(data)) or attachment.media_type.startswith(_MEDIA)
+        if found is not None and holds_picture:
+            yield f'{after.name}: the attachment {name} holds a picture'
+        elif found is None and not holds_picture:
+            yield f'{after.name}: the attachment {name} is missing or changed'
+    for attachment in rest:
+        yield f'{after.name}: the attachment {attachment.name} is not in the source'
 
 
 def _differences(where: str, before: dict[Any, Any], after: dict[Any, Any]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from mcap.writer import Writer as McapWriter
 from rosbags.interfaces import (
     Qos,
     QosDurability,
@@ -427,3 +428,35 @@ def test_a_frame_that_is_empty_from_the_start_counts_as_masked(tmp_path):
     report = Pair(tmp_path, 'mcap', messages).verify(hidden={})
     assert report.differences == ()
     assert report.topics['/jpeg'].masked == 1
+
+
+def write_with_attachments(path, attachments):
+    """Write an mcap file that holds attachments only."""
+    with path.open('wb') as stream:
+        writer = McapWriter(stream)
+        writer.start('ros2')
+        for name, media_type, data in attachments:
+            writer.add_attachment(1, 1, name, media_type, data)
+        writer.finish()
+    return path
+
+
+NOTE = ('note.txt', 'text/plain', b'driven in the rain')
+PICTURE = ('cover', '', cv2.imencode('.jpg', SMOOTH)[1].tobytes())
+PIXELS = ('thumbnail', 'image/raw', b'raw pixels')
+
+
+@pytest.mark.parametrize(('kept', 'cause'), [
+    ([NOTE], ''), ([NOTE, PICTURE], 'cover holds a picture'),
+    ([NOTE, PIXELS], 'thumbnail holds a picture'), ([], 'note.txt is missing or changed'),
+    ([('note.txt', 'text/plain', b'changed')], 'note.txt is missing or changed'),
+    ([NOTE, ('new', '', b'x')], 'new is not in the source'),
+])
+def test_attachments_stay_unless_they_hold_a_picture(tmp_path, kept, cause):
+    source = write_with_attachments(tmp_path / 'source.mcap', [NOTE, PICTURE, PIXELS])
+    target = write_with_attachments(tmp_path / 'target.mcap', kept)
+    with open_bag(source) as bag:
+        plan = plan_topics(bag)
+    report = verify_bags(source, target, plan=plan)
+    assert report.ok is not bool(cause)
+    assert not cause or cause in report.differences[0]
