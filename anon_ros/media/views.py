@@ -63,8 +63,10 @@ def stretch(samples: NDArray[Any]) -> UInt8Array:
         view = np.asarray(cv2.convertScaleAbs(lifted, alpha=scale), np.uint8)
         return view.reshape(samples.shape)
     with np.errstate(all='ignore'):
-        values = np.nan_to_num(samples.astype(np.float64), nan=low, posinf=high, neginf=low)
-        return np.clip((values - low) * scale, 0, 255).astype(np.uint8)
+        values = np.nan_to_num(samples.astype(np.float32), nan=low, posinf=high, neginf=low)
+        values -= np.float32(low)
+        values *= np.float32(scale)
+        return np.clip(values, 0, 255, out=values).astype(np.uint8)
 
 
 def demosaic(mosaic: UInt8Array, colours: str) -> UInt8Array:

@@ -107,3 +107,16 @@ def replaced(kind, old, new, offset=0):
 def test_headers_that_are_refused(data, words):
     with pytest.raises(EncodingError, match=words):
         open_jpeg(data)
+
+
+@pytest.mark.parametrize('data', [
+    replaced('420', b'\xff\xc4', b'\xc8', 22),  # a DC code for a difference of 200 bits
+    replaced('progressive', b'\xff\xda', b'\x3f\x01', 11),  # a scan from 63 to 1
+])
+def test_what_only_the_library_finds_is_an_error(data):
+    frame = open_jpeg(data)
+    with pytest.raises(EncodingError, match='libjpeg'):
+        frame.planes()
+    with pytest.raises(EncodingError, match=r'OpenCV|promised'):
+        frame.view_bgr()
+    assert open_jpeg(frame.encode_masked()).size_wh == (40, 30)
