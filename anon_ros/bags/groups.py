@@ -21,17 +21,19 @@ class Grouping:
 
     def __init__(self) -> None:
         self._open: dict[str, list[Item]] = {}
+        self._parameters: dict[str, bytes] = {}
 
     def add(self, item: Item) -> list[list[Item]]:
         """Take a camera's next message; return the groups that are complete now."""
         topic = item.message.connection.topic
-        starts_group = _starts_group(item)
-        if starts_group is None:
+        packet = _video_packet(item)
+        if packet is None:
             return [*self._close(topic), [item]]
-        done = []
+        is_first, parameters = packet
+        item.parameters = self._parameters.get(topic, b'')
+        self._parameters[topic] = parameters or item.parameters
         group = self._open.get(topic, [])
-        if group and (starts_group or len(group) >= LONGEST_GROUP):
-            done = self._close(topic)
+        done = self._close(topic) if is_first or len(group) >= LONGEST_GROUP else []
         self._open.setdefault(topic, []).append(item)
         return done
 
@@ -46,15 +48,19 @@ class Grouping:
         return [group] if group else []
 
 
-def _starts_group(item: Item) -> bool | None:
-    """Return whether a video packet is a key frame; None for what is no video or unreadable."""
+def _video_packet(item: Item) -> tuple[bool, bytes] | None:
+    """
+    Return whether a video packet is a key frame, and the parameter sets in it.
+
+    None for what is no video, or is unreadable: that stands alone, so that it alone is withheld.
+    """
     try:
         located = messages.locate(item.message.connection, item.message.data)
         if located.kind is not PayloadKind.VIDEO:
             return None
-        from anon_ros.media.video import codec_of, is_keyframe
+        from anon_ros.media.nal import codec_of, is_keyframe, parameter_sets
 
-        return is_keyframe(located.data, codec_of(located.format))
+        codec = codec_of(located.format)
+        return is_keyframe(located.data, codec), parameter_sets(located.data, codec)
     except FrameError:
-        # It stands alone, so that it alone is withheld.
         return None

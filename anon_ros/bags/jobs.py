@@ -71,12 +71,16 @@ class Rendering:
     reason: str | None = None
 
 
-def look(batch: Sequence[Message], tools: Tools) -> list[Look]:
-    """Return what is seen in each message of a batch, in order; never raises."""
+def look(batch: Sequence[Message], tools: Tools, parameters: bytes = b'') -> list[Look]:
+    """
+    Return what is seen in each message of a batch, in order; never raises.
+
+    parameters: a video's parameter sets that came earlier in its stream.
+    """
     try:
         return [
             Look(_sight(frame, message, tools))
-            for message, frame in zip(batch, _open(batch, tools), strict=True)
+            for message, frame in zip(batch, _open(batch, tools, parameters), strict=True)
         ]
     except Exception as error:  # noqa: BLE001 - fails closed: any defect withholds the batch
         unseen = [Sighting(_stamp_ns(message), Regions.empty(), (0, 0)) for message in batch]
@@ -88,22 +92,24 @@ def render(
     regions: Sequence[Regions],
     tools: Tools,
     *,
+    parameters: bytes = b'',
     withheld: str | None = None,
     fallback_wh: tuple[int, int] | None = None,
 ) -> list[Rendering]:
     """
     Return each message of a batch as it may leave; never raises.
 
-    regions: what to hide in each message. withheld: why nobody could look into the batch; it is
-    masked then. fallback_wh: the size of a masked frame whose own size is unknown.
+    regions: what to hide in each message. parameters: as for look. withheld: why nobody could
+    look into the batch; it is masked then. fallback_wh: the size of a masked frame whose own
+    size is unknown.
     """
     reason = withheld
     if reason is None:
         try:
-            return _anonymize(batch, regions, tools)
+            return _anonymize(batch, regions, tools, parameters)
         except Exception as error:  # noqa: BLE001 - fails closed: any defect masks the batch
             reason = _reason(error)
-    return _mask(batch, reason, fallback_wh)
+    return _mask(batch, reason, parameters, fallback_wh)
 
 
 def view(message: Message, tools: Tools) -> UInt8Array | None:
@@ -114,13 +120,18 @@ def view(message: Message, tools: Tools) -> UInt8Array | None:
         return None
 
 
-def _open(batch: Sequence[Message], tools: Tools) -> Iterator[Frame]:
+def _open(
+    batch: Sequence[Message], tools: Tools, parameters: bytes = b''
+) -> Iterator[Frame]:
     located = [messages.locate(message.connection, message.data) for message in batch]
     if located[0].kind is PayloadKind.VIDEO:
         from anon_ros.media.video import codec_of, decode_gop
 
         packets = [message.data for message in located]
-        yield from decode_gop(packets, codec_of(located[0].format), max_pixels=tools.max_pixels)
+        yield from decode_gop(
+            packets, codec_of(located[0].format), parameters=parameters,
+            max_pixels=tools.max_pixels,
+        )
         return
     allow_depth = batch[0].connection.topic in tools.depth
     for message in located:
@@ -142,13 +153,13 @@ def _sight(frame: Frame, message: Message, tools: Tools) -> Sighting:
 
 
 def _anonymize(
-    batch: Sequence[Message], regions: Sequence[Regions], tools: Tools
+    batch: Sequence[Message], regions: Sequence[Regions], tools: Tools, parameters: bytes
 ) -> list[Rendering]:
     if not any(len(each) for each in regions):
         return [Rendering(Outcome.UNCHANGED, None) for _ in batch]
     located = [messages.locate(message.connection, message.data) for message in batch]
     with tools.recorder.timed('anonymize'):
-        frames = _overwritten(_open(batch, tools), regions, tools)
+        frames = _overwritten(_open(batch, tools, parameters), regions, tools)
         if located[0].kind is PayloadKind.VIDEO:
             payloads = _encode_video(frames, located)
         else:
@@ -179,17 +190,35 @@ def _overwritten(
 
 
 def _mask(
-    batch: Sequence[Message], reason: str, fallback_wh: tuple[int, int] | None
+    batch: Sequence[Message], reason: str, parameters: bytes, fallback_wh: tuple[int, int] | None
 ) -> list[Rendering]:
     """Return each message with its picture gray all over, or with none where even that fails."""
-    renderings = []
-    for message in batch:
-        try:
-            data: bytes | None = messages.mask(message.connection, message.data, fallback_wh)
-        except Exception:  # noqa: BLE001 - fails closed: not even a header is left to keep
-            data = None
-        renderings.append(Rendering(Outcome.MASKED, data, reason))
-    return renderings
+    try:
+        masked = _mask_video(batch, parameters)
+    except Exception:  # noqa: BLE001 - fails closed: no video, or one of unknown size
+        masked = [_mask_one(message, fallback_wh) for message in batch]
+    return [Rendering(Outcome.MASKED, data, reason) for data in masked]
+
+
+def _mask_video(batch: Sequence[Message], parameters: bytes) -> list[bytes | None]:
+    located = [messages.locate(message.connection, message.data) for message in batch]
+    if located[0].kind is not PayloadKind.VIDEO:
+        raise EncodingError('no video')
+    from anon_ros.media.video import codec_of, masked_gop
+
+    packets = masked_gop(
+        [message.data for message in located], codec_of(located[0].format), parameters=parameters
+    )
+    return [
+        message.replace(packet) for message, packet in zip(located, packets, strict=True)
+    ]
+
+
+def _mask_one(message: Message, fallback_wh: tuple[int, int] | None) -> bytes | None:
+    try:
+        return messages.mask(message.connection, message.data, fallback_wh)
+    except Exception:  # noqa: BLE001 - fails closed: not even a header is left to keep
+        return None
 
 
 def _stamp_ns(message: Message) -> int:

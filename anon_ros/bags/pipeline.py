@@ -41,6 +41,7 @@ class Item:
     One message on its way from the source to the target.
 
     target: the file it goes to. index: its place among all messages of the source, from 0.
+    parameters: a video's parameter sets before this message.
     is_context: already written by an earlier run; it is looked into for the tracker's sake only.
     regions: what is hidden in it, once that is known. rendering: where its result will be.
     """
@@ -50,6 +51,7 @@ class Item:
     target: TargetFile
     index: int
     is_context: bool = False
+    parameters: bytes = b''
     stamp_ns: int = 0
     regions: Regions | None = None
     size_wh: tuple[int, int] = UNKNOWN_WH
@@ -119,7 +121,7 @@ class CameraStream:
         """Send a batch to the workers."""
         batch = Batch(items, open_items=len(items))
         batch.looks = self._pool.submit(
-            jobs.look, [item.message for item in items], self._tools
+            jobs.look, [item.message for item in items], self._tools, items[0].parameters
         )
         self._looking.append(batch)
 
@@ -170,6 +172,7 @@ class CameraStream:
             [item.message for item in batch.items],
             [item.regions or Regions.empty() for item in batch.items],
             self._tools,
+            parameters=batch.items[0].parameters,
             withheld=batch.withheld,
             fallback_wh=self._size_wh,
         )

@@ -77,7 +77,9 @@ class _Worker:
             done = self.anonymizer.anonymize(frame, regions)
             _write(target, data if done.payload is None else done.payload)
             return ImageResult(name, done.outcome, regions)
-        except FrameError as error:
+        except OutputError:
+            raise
+        except Exception as error:  # noqa: BLE001 - fails closed: the image is masked
             _write(target, frame.encode_masked())
             return ImageResult(name, Outcome.MASKED, Regions.empty(), str(error))
 

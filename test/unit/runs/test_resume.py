@@ -108,7 +108,7 @@ def test_other_settings_do_not_go_on(builder, tmp_path):
     regions = tmp_path / 'target.partial' / 'bag' / 'anon' / 'regions.jsonl'
     kill_when(start(source, target), lambda: lines_in(regions) > 10)
     other = Settings(target=('face',), threads=2, margin=0.5)
-    with pytest.raises(RegionsError, match='margin was 0.15 and is 0.5'):
+    with pytest.raises(RegionsError, match=r'margin was 0\.15 and is 0\.5'):
         anonymize_bag(BagJob(source, target, resume=True), other, detector=MagentaDetector())
 
 
@@ -116,8 +116,11 @@ def test_a_full_disk_ends_the_run_and_leaves_no_bag(builder, tmp_path, monkeypat
     source = long_bag(builder, tmp_path / 'source', 'mcap')
     code = SLOW_RUN.format(root=str(HELPERS.parents[1]), helpers=str(HELPERS))
     # A limit on the size of files stands in for a disk that is full: both fail the write.
-    limited = 'import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); ' \
-              'resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n'
+    limited = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+"""
     result = subprocess.run(
         [sys.executable, '-c', limited + code, str(source), str(tmp_path / 'target')],
         capture_output=True, text=True, check=False,
