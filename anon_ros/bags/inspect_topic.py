@@ -28,6 +28,7 @@ SERIALIZATIONS = frozenset({'cdr', 'ros1'})
 _IMAGE_NAME = re.compile(r'\b(?:\w*Image|\w*Video|FFMPEGPacket)\b')
 _SHAPE = frozenset({'width', 'height'})
 _FORMAT = frozenset({'encoding', 'format', 'pixel_format', 'step', 'stride', 'channels'})
+_HEADER = 'std_msgs/Header'
 _CLOUD = frozenset({'point_step', 'row_step', 'fields'})
 
 
@@ -134,11 +135,32 @@ def _why_by_shape(inside: Collection[str], types: Mapping[str, tuple[Field, ...]
 
 
 def _why_by_messages(connection: Connection, file: SourceFile) -> str:
+    if not _has_room(connection):
+        return ''
     for data in _samples(connection, file):
         name = looks_like_image(data)
         if name:
             return f'has a payload that looks like {name}'
     return ''
+
+
+def _has_room(connection: Connection) -> bool:
+    """
+    Return whether a type has bytes or texts that a picture's file fits into.
+
+    Reading samples is slow where a bag is compressed, and most topics hold numbers only; all of
+    them are watched once more while they are copied.
+    """
+    if connection.serialization not in SERIALIZATIONS:
+        return True
+    is_ros1 = connection.serialization == 'ros1'
+    types = known_types(connection.msgtype, connection.msgdef, is_ros1=is_ros1)
+    inside, _ = closure(connection.msgtype, types)
+    return any(
+        field.type_name in {'string', 'wstring'}
+        or (field.type_name in BYTE_TYPES and field.count is not None)
+        for name in inside - {_HEADER} for field in types[name]
+    )
 
 
 def _samples(connection: Connection, file: SourceFile) -> Iterator[bytes | memoryview]:

@@ -239,6 +239,19 @@ def test_a_payload_that_looks_like_a_picture_has_to_be_named():
     assert plan(topics, dropped=['/blob']).topics(Action.DROP) == ['/blob']
 
 
+@pytest.mark.parametrize(('msgtype', 'is_read'), [
+    ('sensor_msgs/msg/Imu', False), ('sensor_msgs/msg/LaserScan', False),
+    ('std_msgs/msg/String', True), ('sensor_msgs/msg/PointCloud2', True),
+])
+def test_only_messages_with_room_for_a_file_are_sampled(msgtype, is_read):
+    file = MemoryFile({'/x': (msgtype, '', [plain(JPEG)])})
+    if is_read:
+        with pytest.raises(TopicError, match='JPEG'):
+            plan_topics(MemoryBag(file))
+    else:
+        assert plan_topics(MemoryBag(file)).is_watched(file.connections[0])
+
+
 def test_the_second_file_of_a_bag_is_looked_at_too():
     first = MemoryFile({'/x': ('std_msgs/msg/UInt8MultiArray', '', [plain()])})
     second = MemoryFile({'/x': ('std_msgs/msg/UInt8MultiArray', '', [plain(JPEG)])})
