@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 FILE_SUFFIX = '.zstd'
+LZ4_HEAD_BYTES = 6
+"""What tells the flags of an lz4 frame."""
 
 Buffer = bytes | memoryview
 
@@ -70,19 +72,32 @@ def _decompress_zstd(data: Buffer, size: int | None) -> bytes:
     return raw
 
 
-def compress(data: Buffer, compression: str) -> bytes:
+def compress(data: Buffer, compression: str, like: Buffer = b'') -> bytes:
     """
     Return compressed bytes.
 
     compression: '' or 'none', 'zstd', 'lz4', 'bz2'.
+    like: the beginning of an lz4 frame whose flags are taken over: not every reader takes any.
     """
     if compression == 'zstd':
         return zstandard.ZstdCompressor().compress(data)
     if compression == 'lz4':
-        return bytes(lz4.frame.compress(data))
+        return bytes(lz4.frame.compress(data, **_lz4_flags(like)))
     if compression == 'bz2':
         return bz2.compress(data)
     return bytes(data)
+
+
+def _lz4_flags(frame: Buffer) -> dict[str, bool | int]:
+    """Return the options that give a frame the same flags (lz4_Frame_format.md, FLG and BD)."""
+    if len(frame) < LZ4_HEAD_BYTES:
+        return {}
+    flags, block = frame[4], frame[5]
+    return {
+        'block_linked': not flags >> 5 & 1, 'block_checksum': bool(flags >> 4 & 1),
+        'store_size': bool(flags >> 3 & 1), 'content_checksum': bool(flags >> 2 & 1),
+        'block_size': block >> 4 & 7,
+    }
 
 
 def open_decompressed(path: Path) -> int:
@@ -143,23 +158,37 @@ def linked(descriptor: int) -> Iterator[Path]:
     """
     Give an unlinked file a name for a moment, for a library that opens names only.
 
-    Raises BagError where the file system cannot do that.
+    Raises OutputError when the file system cannot link it and has no room for a copy.
     """
     path = Path(tempfile.mkdtemp(prefix='anon_ros_')) / 'file'
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         # Only with a folder descriptor does Python ask the system to follow the link to the file.
         os.link(f'/proc/self/fd/{descriptor}', path.name, dst_dir_fd=folder, follow_symlinks=True)
-        yield path
-    except OSError as error:
-        raise BagError(
-            f'{path.parent}: the file system cannot link temporary files ({error.strerror}); '
-            'set TMPDIR to another folder, or decompress the bag first',
-        ) from error
+    except OSError:
+        _copy(descriptor, path)
     finally:
         os.close(folder)
-        path.unlink(missing_ok=True)
+    try:
+        yield path
+    finally:
+        path.unlink()
         path.parent.rmdir()
+
+
+def _copy(descriptor: int, path: Path) -> None:
+    """Copy an open file, where it cannot be linked."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    copy = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while block := os.read(descriptor, _BLOCK_BYTES):
+            write_all(copy, block, path)
+    except BaseException:
+        path.unlink()
+        path.parent.rmdir()
+        raise
+    finally:
+        os.close(copy)
 
 
 def write_all(descriptor: int, data: Buffer, path: Path) -> None:

@@ -67,7 +67,7 @@ class McapPieces:
         if op == mcap.CHUNK:
             return self._chunk(offset, end)
         if is_alone(op):
-            return Piece(offset, end, end, op, message_count=0, has_definitions=True)
+            return Piece(offset, end, end, op, message_count=0)
         return self._loose(offset, end)
 
     def _chunk(self, offset: int, end: int) -> Piece:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from anon_ros.bags.storage import mcap_records as mcap
 from anon_ros.bags.storage.compression import ZSTD_MAGIC, decompress
 from anon_ros.bags.storage.interface import Attachment, Connection, Message
-from anon_ros.bags.storage.mcap_pieces import McapPieces, is_alone
+from anon_ros.bags.storage.mcap_pieces import McapPieces
 from anon_ros.bags.storage.piece import NotOfFormatError, spread
 from anon_ros.bags.storage.typenames import normalise
 from anon_ros.errors import BagError
@@ -201,7 +201,6 @@ class McapSource(McapPieces):
             raise self.damaged(piece.start, 'a record in it is cut off')
         if piece.op == mcap.CHUNK and op not in {mcap.SCHEMA, mcap.CHANNEL}:
             raise self.damaged(piece.start, f'a chunk holds a record of kind {op}')
-        piece.has_definitions = True
         return end
 
     def _bad_message(self, piece: Piece, position: int, channel: int) -> BagError:
@@ -286,5 +285,3 @@ def is_packed(data: Buffer, connection: Connection) -> bool:
     """Tell whether the bag compressed this message: no CDR payload begins like zstd data."""
     return connection.serialization == 'cdr' and bytes(data[:4]) == ZSTD_MAGIC
 
-
-__all__ = ['McapSource', 'is_alone', 'is_packed']

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anon_ros.bags.storage import mcap_records as mcap
-from anon_ros.bags.storage.compression import compress
+from anon_ros.bags.storage.compression import LZ4_HEAD_BYTES, compress
 from anon_ros.bags.storage.mcap_pieces import McapPieces
 from anon_ros.bags.storage.mcap_source import McapSource, is_packed
 from anon_ros.bags.storage.piece import NotOfFormatError
@@ -114,7 +114,8 @@ class McapTarget(PieceTarget):
 
     def _put_chunk(self, piece: Piece, rebuilt: _Rebuilt) -> None:
         raw = b''.join(rebuilt.parts)
-        data = compress(raw, piece.compression)
+        like = self.source.read(piece.data_offset, min(piece.data_size, LZ4_HEAD_BYTES))
+        data = compress(raw, piece.compression, like)
         crc = zlib.crc32(raw) if piece.crc else 0
         start = self.state.size
         self.put(
@@ -229,9 +230,10 @@ class McapTarget(PieceTarget):
         statistics = self.source.statistics
         if statistics is None:
             raise BagError(f'{self.source.path}: its statistics record cannot be read')
-        counts = {channel: self._counts.get(channel, 0) for channel in statistics.counts
+        tally = self.tally
+        counts = {channel: tally.counts.get(channel, 0) for channel in statistics.counts
                   if channel in self.kept_ids}
-        counts.update({each: count for each, count in self._counts.items() if each not in counts})
+        counts.update({each: count for each, count in tally.counts.items() if each not in counts})
         statistics = replace(
             statistics, counts=counts, chunk_count=len(self._chunks),
             schema_count=statistics.schema_count
@@ -240,9 +242,9 @@ class McapTarget(PieceTarget):
         )
         if statistics.attachment_count:
             statistics = replace(statistics, attachment_count=len(self._attachment_indexes))
-        if self._dropped:
-            statistics = replace(statistics, first_ns=self._first_ns or 0,
-                                 last_ns=self._last_ns or 0)
+        if tally.dropped:
+            statistics = replace(statistics, first_ns=tally.first_ns or 0,
+                                 last_ns=tally.last_ns or 0)
         return mcap.pack_statistics(statistics)
 
 

@@ -29,7 +29,7 @@ class Piece:
     raw: its records, decompressed; None until it is loaded.
     message_count: -1 until known, that is until its messages were read.
     indexes: connection id, offset in the file and length of each index record.
-    has_definitions: whether it defines connections or holds records beside messages.
+    header: the packed header fields of a ROS 1 chunk.
     """
 
     start: int
@@ -47,7 +47,6 @@ class Piece:
     raw: bytes | None = None
     message_count: int = -1
     indexes: list[tuple[int, int, int]] = field(default_factory=list)
-    has_definitions: bool = False
 
 
 class PieceSource(Protocol):

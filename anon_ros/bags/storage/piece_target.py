@@ -11,7 +11,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from anon_ros.bags.storage.compression import read_exact, write_all
-from anon_ros.bags.storage.interface import Connection, Message, Tally
+from anon_ros.bags.storage.ledger import Ledger
 from anon_ros.bags.storage.partial import State
 from anon_ros.errors import OutputError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from anon_ros.bags.storage.interface import Connection, Message, Tally
     from anon_ros.bags.storage.piece import Buffer, Piece, PieceSource
 
 CHECKPOINT_S = 2.0
@@ -52,9 +53,7 @@ class PieceTarget(abc.ABC):
         self._piece: Piece | None = None
         self._next = 0
         self._edits: Edits = {}
-        self._counts = dict(self.state.counts)
-        self._dropped = dict(self.state.dropped)
-        self._first_ns, self._last_ns = self.state.first_ns, self.state.last_ns
+        self._ledger = Ledger(self.state)
         self._saved_size, self._saved_at = self.state.size, time.monotonic()
         self._descriptor = -1 if self.state.finished else self._open()
         if not self.state.finished:
@@ -87,7 +86,7 @@ class PieceTarget(abc.ABC):
     @property
     def tally(self) -> Tally:
         """What has been written and dropped so far."""
-        return Tally(self._counts, self._dropped, self._first_ns, self._last_ns)
+        return self._ledger.tally
 
     @property
     def removes_connections(self) -> bool:
@@ -97,7 +96,7 @@ class PieceTarget(abc.ABC):
     @property
     def drops(self) -> bool:
         """Whether anything of the source was or will be left out."""
-        return self.removes_connections or bool(self._dropped)
+        return self.removes_connections or bool(self._ledger.dropped)
 
     def write(self, message: Message, data: Buffer) -> None:
         """
@@ -107,26 +106,17 @@ class PieceTarget(abc.ABC):
         Raises OutputError out of order, for a connection that is not kept, or on a full disk.
         """
         self._take(message)
-        identity = message.connection.id
-        if identity not in self.kept_ids:
+        if message.connection.id not in self.kept_ids:
             raise OutputError(f'{message.connection.topic}: the topic is not kept in {self.path}')
         if data is not message.data:
             self._edits[message.ordinal] = bytes(data)
-        self._counts[identity] = self._counts.get(identity, 0) + 1
-        log_ns = message.log_ns
-        if self._first_ns is None or self._last_ns is None:
-            self._first_ns = self._last_ns = log_ns
-        elif log_ns > self._last_ns:
-            self._last_ns = log_ns
-        elif log_ns < self._first_ns:
-            self._first_ns = log_ns
+        self._ledger.add(message)
 
     def drop(self, message: Message) -> None:
         """Leave a message out. Raises OutputError out of order."""
         self._take(message)
         self._edits[message.ordinal] = None
-        identity = message.connection.id
-        self._dropped[identity] = self._dropped.get(identity, 0) + 1
+        self._ledger.drop(message)
 
     def _take(self, message: Message) -> None:
         if message.place is not self._piece:
@@ -160,8 +150,7 @@ class PieceTarget(abc.ABC):
         state = self.state
         state.source_offset = piece.end
         state.messages_done += messages
-        state.counts, state.dropped = dict(self._counts), dict(self._dropped)
-        state.first_ns, state.last_ns = self._first_ns, self._last_ns
+        self._ledger.store(state)
         if (state.size - self._saved_size >= CHECKPOINT_BYTES
                 or time.monotonic() - self._saved_at >= CHECKPOINT_S):
             self.checkpoint()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anon_ros.bags.storage import ros1_records as ros1
-from anon_ros.bags.storage.compression import compress
+from anon_ros.bags.storage.compression import LZ4_HEAD_BYTES, compress
 from anon_ros.bags.storage.piece import NotOfFormatError
 from anon_ros.bags.storage.piece_target import Edits, PieceTarget
 from anon_ros.bags.storage.ros1_pieces import Ros1Pieces
@@ -68,7 +68,8 @@ class Ros1Target(PieceTarget):
         raw = b''.join(parts)
         fields = ros1.parse_header(piece.header[4:])
         fields[b'size'] = ros1.U32.pack(len(raw))
-        self.put(ros1.pack(fields, compress(raw, piece.compression)))
+        like = self.source.read(piece.data_offset, min(piece.data_size, LZ4_HEAD_BYTES))
+        self.put(ros1.pack(fields, compress(raw, piece.compression, like)))
         for _, offset, length in piece.indexes:
             record = self.source.read(offset, length)
             header, _, body, _ = next(ros1.records(record))

@@ -44,6 +44,8 @@ class SourceBag:
         try:
             for each in self._find_files():
                 self.files.append(_open_file(each))
+            if len({type(file) for file in self.files}) > 1:
+                raise BagError(f'{path}: holds bags of several kinds; name one of its files')
         except BaseException:
             self.close()
             raise

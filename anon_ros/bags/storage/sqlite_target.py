@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from anon_ros.bags.storage.compression import ZSTD_MAGIC, compress
-from anon_ros.bags.storage.interface import Tally
+from anon_ros.bags.storage.ledger import Ledger
 from anon_ros.bags.storage.partial import State
 from anon_ros.bags.storage.sqlite_source import MESSAGE_COLUMNS, SMALL_TABLES, quote
 from anon_ros.errors import OutputError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from anon_ros.bags.storage.interface import Attachment, Connection, Message
+    from anon_ros.bags.storage.interface import Attachment, Connection, Message, Tally
     from anon_ros.bags.storage.sqlite_source import SqliteSource
 
 CHECKPOINT_S = 2.0
@@ -60,6 +60,7 @@ class SqliteTarget:
         self._database: sqlite3.Connection | None = None
         columns = MESSAGE_COLUMNS + source.extra_columns
         self._insert = _insert('messages', columns)
+        self._ledger = Ledger(self.state)
         if not self.state.finished:
             self._open()
 
@@ -141,6 +142,7 @@ class SqliteTarget:
         state.dropped = {topic: count - state.counts.get(topic, 0) for topic, count in seen.items()
                          if count > state.counts.get(topic, 0)}
         self._last_id = last_id
+        self._ledger = Ledger(state)
         self._done = state.messages_done = sum(seen.values())
 
     @property
@@ -151,13 +153,12 @@ class SqliteTarget:
     @property
     def tally(self) -> Tally:
         """What has been written and dropped so far."""
-        state = self.state
-        return Tally(state.counts, state.dropped, state.first_ns, state.last_ns)
+        return self._ledger.tally
 
     @property
     def drops(self) -> bool:
         """Whether anything of the source was or will be left out."""
-        return len(self.kept_ids) < len(self.source.connections) or bool(self.state.dropped)
+        return len(self.kept_ids) < len(self.source.connections) or bool(self._ledger.dropped)
 
     def write(self, message: Message, data: bytes | memoryview) -> None:
         """
@@ -167,22 +168,13 @@ class SqliteTarget:
         Raises OutputError out of order, for a connection that is not kept, or on a full disk.
         """
         self._take(message)
-        identity = message.connection.id
-        if identity not in self.kept_ids:
+        if message.connection.id not in self.kept_ids:
             raise OutputError(f'{message.connection.topic}: the topic is not kept in {self.path}')
         row = message.place
         if data is not message.data:
             packed = row[3] is not message.data and row[3][:4] == ZSTD_MAGIC
             row = (*row[:3], compress(data, 'zstd') if packed else bytes(data), *row[4:])
-        state = self.state
-        state.counts[identity] = state.counts.get(identity, 0) + 1
-        log_ns = message.log_ns
-        if state.first_ns is None or state.last_ns is None:
-            state.first_ns = state.last_ns = log_ns
-        elif log_ns > state.last_ns:
-            state.last_ns = log_ns
-        elif log_ns < state.first_ns:
-            state.first_ns = log_ns
+        self._ledger.add(message)
         self._rows.append(row)
         self._row_bytes += len(row[3]) + 32
         if self._row_bytes > _BATCH_BYTES or len(self._rows) >= _BATCH_ROWS:
@@ -191,8 +183,7 @@ class SqliteTarget:
     def drop(self, message: Message) -> None:
         """Leave a message out. Raises OutputError out of order."""
         self._take(message)
-        dropped = self.state.dropped
-        dropped[message.connection.id] = dropped.get(message.connection.id, 0) + 1
+        self._ledger.drop(message)
 
     def _take(self, message: Message) -> None:
         if self._last_id is not None and message.ordinal <= self._last_id:
@@ -244,6 +235,7 @@ class SqliteTarget:
             raise self._failed(error) from error
         self.close()
         self.state.messages_done = self._done
+        self._ledger.store(self.state)
         self.state.finished = True
         self.state.save(self._state_path)
 

@@ -101,6 +101,28 @@ def test_files_compressed_as_a_whole(tools, tmp_path, plugin):
             data for _, _, data in tools.payloads(60)]
 
 
+def test_file_systems_that_cannot_link_get_a_copy(tools, tmp_path, monkeypatch):
+    source = tools.make_ros2(tmp_path / 'in', 'sqlite3', 'file', 20)
+
+    def refuse(*_args, **_options):
+        raise OSError(1, 'no links here')
+
+    before = names(tempfile.gettempdir())
+    monkeypatch.setattr(compression.os, 'link', refuse)
+    rows = tools.read(source)
+    assert [row[-1] for row in rows] == [data for _, _, data in tools.payloads(20)]
+    assert not [each for each in set(names(tempfile.gettempdir())) - set(before)
+                if each.startswith('anon_ros_')]
+
+
+def test_folder_of_several_kinds(tools, tmp_path):
+    source = tools.make_ros2(tmp_path / 'in', 'mcap', 'none', 5)
+    (source / 'metadata.yaml').unlink()
+    tools.make_ros1(source / 'other.bag', count=5)
+    with pytest.raises(BagError, match='several kinds'):
+        open_bag(source)
+
+
 def test_lone_compressed_file(tools, tmp_path):
     raw = tools.make_mcap(tmp_path / 'raw.mcap', 30)
     source = tmp_path / 'in.mcap.zstd'

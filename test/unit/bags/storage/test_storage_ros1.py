@@ -3,11 +3,13 @@
 
 import random
 
+import lz4.frame
 import pytest
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag1 import Reader
 
 from anon_ros.bags.storage import open_bag
+from anon_ros.bags.storage.compression import LZ4_HEAD_BYTES, compress
 from anon_ros.errors import BagError
 
 
@@ -128,3 +130,27 @@ def test_any_flipped_byte_is_a_clear_error_or_harmless(tools, tmp_path, compress
             told.append(str(error))
     assert all('broken.bag' in each for each in told)
     assert len(told) > 30
+
+
+@pytest.mark.parametrize('linked', [True, False])
+@pytest.mark.parametrize('checksum', [True, False])
+@pytest.mark.parametrize('block_size', [lz4.frame.BLOCKSIZE_MAX64KB, lz4.frame.BLOCKSIZE_MAX4MB])
+def test_lz4_frames_keep_their_flags(linked, checksum, block_size):
+    """The reader of ROS 1 itself takes independent blocks only."""
+    frame = lz4.frame.compress(b'data' * 99999, block_linked=linked, content_checksum=checksum,
+                               store_size=not checksum, block_checksum=linked,
+                               block_size=block_size)
+    again = compress(b'other' * 99999, 'lz4', frame[:LZ4_HEAD_BYTES])
+    assert again[:LZ4_HEAD_BYTES] == frame[:LZ4_HEAD_BYTES]
+    assert lz4.frame.decompress(again) == b'other' * 99999
+
+
+def test_lz4_flags_of_others(tools, tmp_path, shared_dir):
+    source = shared_dir / 'data' / 'bags' / 'ros1' / 'example-lz4.bag'
+    target = tools.rewrite(source, tmp_path / 'out.bag', edit=lambda m: bytes(m.data))
+    heads = []
+    for path in (source, target):
+        with open_bag(path) as bag:
+            file = bag.files[0]
+            heads.append({file.read(each.data_offset, 6) for each in file.pieces()})
+    assert heads[0] == heads[1]
