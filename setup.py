@@ -36,7 +36,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['py.typed', 'audit/assets/*', 'detection/weights/*']},
+    package_data={NAME: ['py.typed', 'audit/assets/*', 'detection/weights/*', 'training/*.json']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),
