@@ -13,6 +13,7 @@ from anon_ros.bags.storage import open_bag
 from anon_ros.bags.topics import plan_topics
 from anon_ros.bags.verify import Search, verify_bags
 from anon_ros.core.regions import Kind, Regions
+from anon_ros.media.nal import parameter_sets, split_units
 from anon_ros.media.video import decode_gop, encode_gop, masked_gop
 
 VIDEO = 'foxglove_msgs/msg/CompressedVideo'
@@ -131,6 +132,17 @@ def test_a_group_that_nobody_can_look_into_may_not_keep_its_bytes(tmp_path, code
     assert report.difference_count == 1
     assert 'nobody can look into it' in report.differences[0]
     assert report.differences[0].startswith('/video message 0')
+
+
+def test_parameter_sets_that_came_once_serve_later_groups(tmp_path, codec):
+    before = packets(codec)
+    own = parameter_sets(before[GROUP], codec)
+    units = split_units(before[GROUP])
+    sets = split_units(own)
+    before[GROUP] = b''.join(b'\0\0\0\1' + unit for unit in units if unit not in sets)
+    report = verify(tmp_path, before, before, {}, codec)
+    assert report.differences == ()
+    assert report.topics['/video'].unchanged == 2 * GROUP
 
 
 class FindsOne:
