@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from anon_ros.core.regions import UInt8Array
 
 REDUCTIONS = {
-    1: cv2.IMREAD_COLOR_BGR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4,
+    1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
 """How many times smaller a view may be decoded, and OpenCV's flag for it."""
