@@ -78,7 +78,7 @@ def dilate(inside: BoolArray, radius_px: int) -> BoolArray:
         return inside.copy()
     side = 2 * radius_px + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    return np.asarray(cv2.dilate(inside.astype(np.uint8), disc), bool)
+    return _to_bool(cv2.dilate(inside.astype(np.uint8), disc))
 
 
 def close_gaps(inside: BoolArray, radius_px: int) -> BoolArray:
@@ -88,8 +88,8 @@ def close_gaps(inside: BoolArray, radius_px: int) -> BoolArray:
     side = 2 * radius_px + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     padded = np.pad(inside.astype(np.uint8), radius_px)
-    closed = np.asarray(cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc), bool)
-    return closed[radius_px:-radius_px, radius_px:-radius_px] | inside
+    closed = _to_bool(cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc))
+    return _to_bool(closed[radius_px:-radius_px, radius_px:-radius_px] | inside)
 
 
 def fill_holes(inside: BoolArray) -> BoolArray:
@@ -97,20 +97,28 @@ def fill_holes(inside: BoolArray) -> BoolArray:
     filled = inside.astype(np.uint8)
     contours, _ = cv2.findContours(filled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)
-    return np.asarray(filled > 0)
+    return _to_bool(filled)
 
 
-def components(inside: BoolArray, least_area_px: int = 1) -> list[Mask]:
-    """Return the connected parts (over corners too) of at least that area, each trimmed."""
+def components(inside: BoolArray) -> list[Mask]:
+    """Return the parts that hang together, over corners too, each trimmed."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
         inside.astype(np.uint8), connectivity=8)
     parts = []
     for label in range(1, count):
-        x, y, width, height, area = (int(value) for value in stats[label])
-        if area >= least_area_px:
-            window = labels[y:y + height, x:x + width] == label
-            parts.append(Mask(np.asarray(window), x, y))
+        x, y, width, height = (int(value) for value in stats[label, :4])
+        window = labels[y:y + height, x:x + width] == label
+        parts.append(Mask(np.asarray(window), x, y))
     return parts
+
+
+def without_specks(inside: BoolArray, least_area_px: int) -> BoolArray:
+    """Return the silhouette without the parts of a smaller area."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(
+        inside.astype(np.uint8), connectivity=8)
+    is_kept = stats[:, cv2.CC_STAT_AREA] >= least_area_px
+    is_kept[0] = False
+    return np.asarray(is_kept[labels])
 
 
 def rescale(mask: Mask, from_wh: tuple[int, int], to_wh: tuple[int, int]) -> Mask:
@@ -142,3 +150,7 @@ def _spread(inside: BoolArray, spans: NDArray[np.int64]) -> BoolArray:
     totals = np.zeros((len(inside) + 1, *inside.shape[1:]), np.int32)
     np.cumsum(inside, axis=0, out=totals[1:])
     return np.asarray(totals[spans[:, 1]] > totals[spans[:, 0]])
+
+
+def _to_bool(image: object) -> BoolArray:
+    return np.asarray(image, bool)
