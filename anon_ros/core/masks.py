@@ -75,7 +75,7 @@ def paste(masks: Iterable[Mask], size_wh: tuple[int, int]) -> BoolArray:
 def dilate(inside: BoolArray, radius_px: int) -> BoolArray:
     """Return the silhouette grown by a disc; it is cut at the array's edges."""
     if radius_px <= 0:
-        return inside.copy()
+        return _to_bool(inside.copy())
     side = 2 * radius_px + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     return _to_bool(cv2.dilate(inside.astype(np.uint8), disc))
@@ -84,7 +84,7 @@ def dilate(inside: BoolArray, radius_px: int) -> BoolArray:
 def close_gaps(inside: BoolArray, radius_px: int) -> BoolArray:
     """Return the silhouette with gaps narrower than about twice the radius closed."""
     if radius_px <= 0:
-        return inside.copy()
+        return _to_bool(inside.copy())
     side = 2 * radius_px + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     padded = np.pad(inside.astype(np.uint8), radius_px)
