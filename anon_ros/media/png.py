@@ -84,8 +84,8 @@ class PngFrame:
 
         Raises EncodingError where it cannot be decoded.
         """
-        pixels = stretch(self._pixels() if self._copy is None else self._copy)
-        colours = pixels[..., :_colours(pixels.shape[2])]
+        pixels = self._pixels() if self._copy is None else self._copy
+        colours = stretch(pixels[..., :_colours(pixels.shape[2])])
         view: UInt8Array = (
             np.ascontiguousarray(colours) if colours.shape[2] == 3
             else np.repeat(colours, 3, axis=2)

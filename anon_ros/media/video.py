@@ -11,6 +11,7 @@ captions and time codes) goes with the old encoding.
 
 from __future__ import annotations
 
+import contextlib
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -57,11 +58,9 @@ def decode_gop(
     """
     if not packets or not is_keyframe(packets[0], codec):
         raise EncodingError(f'{codec}: a group of pictures does not begin with a keyframe')
-    promised = [parameters, *packets[:1]] if parameters else packets[:1]
-    size_wh = video_size(promised, codec)
+    packets = _complete(packets, codec, parameters)
+    size_wh = video_size(packets[:1], codec)
     check_size(size_wh, max_pixels, codec)
-    if parameters:
-        packets = [parameters + bytes(packets[0]), *packets[1:]]
     count = 0
     for picture in _decoded(packets, codec):
         _check_picture(picture, count, size_wh, codec)
@@ -108,10 +107,27 @@ def masked_gop(
     Nothing is decoded but the parameter sets.
     Raises EncodingError where they are missing, so that the size is unknown.
     """
-    size_wh = video_size([parameters, *packets] if parameters else packets, codec)
+    size_wh = _any_size([*packets, parameters], codec)
     check_size(size_wh, max_pixels, codec)
     gray = gray_picture(size_wh)
     return encode_pictures((gray for _ in packets), codec, MOST_CRF)
+
+
+def _complete(
+    packets: Sequence[bytes | memoryview], codec: str, parameters: bytes
+) -> Sequence[bytes | memoryview]:
+    """Put earlier parameter sets before a group that brings none of its own."""
+    if parameters and not parameter_sets(packets[0], codec):
+        return [parameters + bytes(packets[0]), *packets[1:]]
+    return packets
+
+
+def _any_size(packets: Sequence[bytes | memoryview], codec: str) -> tuple[int, int]:
+    """Return the size that the first readable parameter set promises; skip what is damaged."""
+    for packet in packets:
+        with contextlib.suppress(EncodingError):
+            return video_size([packet], codec)
+    raise EncodingError(f'{codec}: the size is unknown, no parameter set can be read')
 
 
 def _of_video(picture: Frame) -> av.VideoFrame:

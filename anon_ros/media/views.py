@@ -45,10 +45,13 @@ def to_bgr(encoding: Encoding, parts: Sequence[NDArray[Any]]) -> UInt8Array:
         return _semi_planar_to_bgr(parts[0], parts[1], encoding)
     if encoding.family is Family.YUV_422:
         return _yuv_422_to_bgr(parts[0], encoding.colours)
-    pixels = stretch(parts[0])
+    samples, colours = parts[0], encoding.colours
     if encoding.family is Family.BAYER:
-        return demosaic(pixels[..., 0], encoding.colours)
-    return _packed_to_bgr(pixels, encoding.colours)
+        return demosaic(stretch(samples)[..., 0], colours)
+    if encoding.channels > 3 and samples.dtype != np.uint8:
+        # Alpha is full nearly everywhere: it must not say how bright the colours are.
+        samples, colours = samples[..., :3], colours[:3]
+    return _packed_to_bgr(stretch(samples), colours)
 
 
 def stretch(samples: NDArray[Any]) -> UInt8Array:

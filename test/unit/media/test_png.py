@@ -202,3 +202,15 @@ def test_too_many_pixels_are_refused_before_decoding():
 def test_contradictions_are_refused(data, words):
     with pytest.raises(EncodingError, match=words):
         open_png(data)
+
+
+@pytest.mark.parametrize('kind', ['rgba16', 'la16'])
+def test_alpha_does_not_darken_the_view(kind):
+    frame = open_png(png(kind, 64, 64))
+    colour, alpha = frame.planes()
+    whole = Rect(0, 0, 64, 64)
+    channels = colour.read(whole).shape[2]
+    ramp = np.repeat(np.linspace(0, 1000, 64, dtype=np.float32)[:, None, None], 64, axis=1)
+    colour.write(whole, np.repeat(ramp, channels, axis=2), np.ones((64, 64), bool))
+    alpha.write(whole, np.full((64, 64, 1), 65535, np.float32), np.ones((64, 64), bool))
+    assert frame.view_bgr()[-1].min() > 250

@@ -311,3 +311,12 @@ def test_message_data_may_be_an_array():
         assert np.array_equal(frame.view_bgr(), open_raw(image).view_bgr())
         fill(frame, Rect(0, 0, 2, 2))
         assert bytes(frame.encode())[6:15] == image.data[6:15]
+
+
+@pytest.mark.parametrize('name', ['rgba16', 'bgra16', '16UC4'])
+def test_alpha_does_not_darken_the_view(name):
+    data = np.full((64, 64, 4), 65535, '<u2')
+    data[..., :3] = np.linspace(0, 1000, 64)[:, None, None]
+    view = open_raw(RawImage(64, 64, name, False, 512, data.tobytes())).view_bgr()
+    assert view[-1].min() > 250
+    assert view[0].max() < 5

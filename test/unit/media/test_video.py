@@ -140,7 +140,7 @@ def test_a_lone_picture_is_a_keyframe(codec):
 @pytest.mark.parametrize('codec', CODECS)
 def test_masked_group(codec):
     """Only the parameter sets are looked at: damaged pictures are masked all the same."""
-    damaged = [parameter_sets(GOPS[codec][0], codec), b'\0\0\1\x02junk', b'junk']
+    damaged = [b'junk', parameter_sets(GOPS[codec][0], codec), b'\0\0\1\x02junk']
     packets = masked_gop(damaged, codec)
     views = [picture.view_bgr() for picture in decode_gop(packets, codec)]
     assert [view.shape for view in views] == [(64, 96, 3)] * 3
@@ -159,6 +159,13 @@ def test_parameter_sets_may_come_earlier(codec):
         masked_gop(bare, codec)
     assert len(list(decode_gop(bare, codec, parameters=parameters))) == 6
     assert len(masked_gop(bare, codec, parameters=parameters)) == 6
+
+
+@pytest.mark.parametrize('codec', CODECS)
+def test_a_groups_own_parameter_sets_win(codec):
+    earlier = parameter_sets(encode(codec, 1, (64, 64))[0], codec)
+    pictures = list(decode_gop(GOPS[codec], codec, parameters=earlier))
+    assert [picture.size_wh for picture in pictures] == [(96, 64)] * 6
 
 
 @pytest.mark.parametrize('codec', CODECS)
