@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 DONE, DEFECT, BAD_INPUT, WITHHELD = 0, 1, 2, 3
 """Exit status: all done; a defect of ours; bad usage or input; done, but frames withheld."""
 
+PREFIX = 'setting_'
+"""Keeps the names of settings apart from a command's own parameters; the flags have none."""
+
 JsonOption = Annotated[bool, typer.Option('--json', help='Print the result as JSON.')]
 
 
@@ -87,9 +90,9 @@ def load_config(path: Path) -> dict[str, object]:
 
 def _collect(values: dict[str, Any]) -> Settings:
     """Take the setting options out of the values: defaults, then the file, then the options."""
-    config = values.pop('config')
+    config = values.pop(PREFIX + 'config')
     base = Settings() if config is None else settings_module.from_mapping(load_config(config))
-    given = {name: values.pop(name) for name in settings_module.specs()}
+    given = {name: values.pop(PREFIX + name) for name in settings_module.specs()}
     return settings_module.from_mapping(
         {name: value for name, value in given.items() if value is not None}, base
     )
@@ -111,11 +114,11 @@ def _parameter(
     name: str, kind: type, description: str, default: object = None
 ) -> inspect.Parameter:
     flag = '--' + name.replace('_', '-')
-    shown = '' if default is None else f' [default: {default}]'
+    shown = '' if default is None else f' (default: {default})'
     option = typer.Option(
         flag, help=description + shown, show_default=False, rich_help_panel='Settings'
     )
     return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None,
+        PREFIX + name, inspect.Parameter.KEYWORD_ONLY, default=None,
         annotation=Annotated[kind | None, option],
     )

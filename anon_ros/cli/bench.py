@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`anon-ros bench bag|faces|detect|copy|memory|overhead`: what is promised, measured."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from anon_ros.cli.options import DONE, JsonOption, command
+from anon_ros.core.settings import EFFORTS, Settings
+
+bench = typer.Typer(no_args_is_help=True, help='Measure speed, recall and cost on this machine.')
+Data = Annotated[
+    Path, typer.Option(envvar='ANON_ROS_DATA', help='The folder of development data.')
+]
+DATA = Path('../shared/data')
+Rows = Sequence[Mapping[str, object]]
+
+
+def bag(
+    *,
+    data: Data = DATA,
+    sequences: Annotated[int, typer.Option(min=1, help='Sequences of moving heads.')] = 8,
+    frames: Annotated[int, typer.Option(min=1, help='Frames of each sequence.')] = 15,
+    deface: Annotated[bool, typer.Option(help='Run deface on the same bag.')] = True,
+    settings: Settings,
+    as_json: JsonOption = False,
+) -> int:
+    """Compare bag to bag with deface: frames/s, recall by face height, false regions."""
+    from anon_ros.bench import bags
+    from anon_ros.bench.scenes import SceneMaker
+
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        scenes = bags.sequences(SceneMaker(data), sequences, frames)
+        source = Path(folder) / 'source'
+        bags.write_bag(source, (scene.image_bgr for scene in scenes))
+        if deface:
+            run = bags.measure_deface(source, Path(folder) / 'deface', scenes)
+            rows.append({**run.to_mapping(), 'speedup': 1.0})
+            base = run.frames_per_s
+        for effort in EFFORTS:
+            chosen = bags.settings_for(settings, effort)
+            run = bags.measure_ours(source, Path(folder) / effort, scenes, chosen)
+            speedup = {'speedup': round(run.frames_per_s / base, 2)} if deface else {}
+            rows.append({**run.to_mapping(), **speedup})
+    return _show('bag to bag, 1920x1080 JPEG', rows, as_json=as_json)
+
+
+def faces(
+    *,
+    data: Data = DATA,
+    frames: Annotated[int, typer.Option(min=1, help='Frames that are not related.')] = 40,
+    settings: Settings,
+    as_json: JsonOption = False,
+) -> int:
+    """Measure the face detectors alone, frame by frame, without tracks."""
+    from anon_ros import factory
+    from anon_ros.bench import bags
+    from anon_ros.bench import faces as faces_bench
+    from anon_ros.bench.scenes import SceneMaker
+    from anon_ros.core.boxes import grow
+    from anon_ros.core.frame_anonymizer import LEAST_MARGIN_PX
+    from anon_ros.models.store import ModelStore
+
+    finders = {
+        effort: faces_bench.hidden_boxes(
+            factory.build_detector(bags.settings_for(settings, effort), ModelStore()),
+            lambda boxes: grow(boxes, settings.margin, LEAST_MARGIN_PX),
+        )
+        for effort in EFFORTS
+    }
+    tallies = faces_bench.measure_faces(finders, SceneMaker(data).scenes(1, frames))
+    return _show('faces', [tally.to_mapping() for tally in tallies], as_json=as_json)
+
+
+def copy(*, as_json: JsonOption = False) -> int:
+    """Measure what copying untouched messages costs against a bare rosbags loop."""
+    from anon_ros.bench.throughput import PLUGINS, measure_copy
+
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [measure_copy(Path(folder), storage) for storage in PLUGINS]
+    return _show('copying untouched messages', rows, as_json=as_json)
+
+
+def memory(
+    *,
+    data: Data = DATA,
+    frames: Annotated[list[int] | None, typer.Option(help='Lengths to compare.')] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Measure the peak memory of a whole run, by the length of the bag."""
+    from anon_ros.bench import bags
+    from anon_ros.bench.scenes import SceneMaker
+    from anon_ros.bench.throughput import measure_memory
+
+    with tempfile.TemporaryDirectory() as folder:
+        scenes = bags.sequences(SceneMaker(data), 2, 15)
+        rows = [measure_memory(Path(folder), scenes, count) for count in frames or (300, 3000)]
+    return _show('peak memory', rows, as_json=as_json)
+
+
+def overhead(
+    *,
+    data: Data = DATA,
+    frames: Annotated[int, typer.Option(min=1, help='Frames of the bag.')] = 150,
+    as_json: JsonOption = False,
+) -> int:
+    """Measure the wall time at `fast` over what decode, network and encode take alone."""
+    from anon_ros.bench import bags
+    from anon_ros.bench.scenes import SceneMaker
+    from anon_ros.bench.throughput import measure_overhead
+
+    with tempfile.TemporaryDirectory() as folder:
+        scenes = bags.sequences(SceneMaker(data), 3, 15)
+        rows = [measure_overhead(Path(folder), scenes, frames)]
+    return _show('wall time over what cannot be avoided', rows, as_json=as_json)
+
+
+def _show(title: str, rows: Rows, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({title: list(rows)}))
+        return DONE
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = Table(*[name.replace('_', ' ') for name in names], title=title)
+    for row in rows:
+        table.add_row(*[_text(row.get(name, '')) for name in names])
+    Console(width=None if len(names) < 8 else 200).print(table)
+    return DONE
+
+
+def _text(value: object) -> str:
+    return f'{value:.4g}' if isinstance(value, float) else str(value)
+
+
+for function in (bag, faces, copy, memory, overhead):
+    bench.command()(command(function))
