@@ -10,7 +10,7 @@ import numpy as np
 
 from anon_ros.core.regions import Origin, Regions
 from anon_ros.tracking import association, frame_motion
-from anon_ros.tracking.track import Box, Point, Track, expected
+from anon_ros.tracking.track import Box, Edges, Point, Track, expected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,8 @@ STRONG_SCORE = 0.5
 _LEAST_STEP_NS = 10_000_000
 # So many weak regions are accidents that over a longer time some would lie close by chance.
 _LONE_MEMORY_NS = 400_000_000
+# A region that comes this close to the image's edge may go on behind it.
+_EDGE_PX = 2.0
 # A jump back of more than this starts the recording anew.
 _LEAST_RESTART_NS = 1_000_000_000
 
@@ -167,12 +169,14 @@ class Follower:
             )
             found = {region: candidates[track] for track, region in pairs}
         kinds, scores = regions.kinds.tolist(), regions.scores.tolist()
+        cuts = _cuts(extents, frame.sighting.size_wh)
         tracks = []
         for region, box in enumerate((extents - path).tolist()):
             track = found.get(region) or self._new_track(kinds[region], frame.scene)
-            track.add(
-                Point(frame.number, frame.time_ns, tuple(box), scores[region]), self._strong_score
+            point = Point(
+                frame.number, frame.time_ns, tuple(box), scores[region], cuts.get(region)
             )
+            track.add(point, self._strong_score)
             tracks.append(track)
         return tracks
 
@@ -209,6 +213,14 @@ def _shifted(path_xy: Vector, shift: Vector, sighting: Sighting) -> Vector:
         path_xy[0] + shift[0] * sighting.size_wh[0] / width,
         path_xy[1] + shift[1] * sighting.size_wh[1] / height,
     )
+
+
+def _cuts(extents: Float32Array, size_wh: tuple[int, int]) -> dict[int, Edges]:
+    """Return the edges at which a region reaches the image's end, for regions that do."""
+    is_cut = np.concatenate([
+        extents[:, :2] <= _EDGE_PX, extents[:, 2:] >= np.array(size_wh) - _EDGE_PX
+    ], axis=1)
+    return {int(i): tuple(is_cut[i].tolist()) for i in np.flatnonzero(is_cut.any(axis=1))}
 
 
 def _extents(regions: Regions) -> Float32Array:

@@ -45,7 +45,7 @@ class OnlineTracker:
         frame = self._follower.push(sighting)
         tracks = [track for track in self._follower.tracks if self._is_held(track, frame)]
         drawn: list[tuple[Box, float, Origin]] = [
-            (beyond(track.points[::-1], frame.time_ns), track.last.score, Origin.CARRIED)
+            (beyond(track.nearest(frame.number), frame.time_ns), track.last.score, Origin.CARRIED)
             for track in tracks
         ]
         self._follower.forget(frame, self._hold_ns)

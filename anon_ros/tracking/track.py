@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 Box: TypeAlias = tuple[float, float, float, float]
+Edges: TypeAlias = tuple[bool, bool, bool, bool]
 
 # Over this time a velocity is measured: long enough to calm a detector's jitter, short enough to
 # follow somebody who turns round.
@@ -24,7 +25,7 @@ _ERROR_SHARE = 0.3
 _STRAY_DISTANCE = 0.25
 # What may happen unseen, in sizes of the region for each second on each side.
 _GROWTH_BETWEEN_PER_S = 0.5
-_GROWTH_BEYOND_PER_S = 0.9
+_GROWTH_BEYOND_PER_S = 1.2
 _LARGEST_GROWTH = 0.4
 
 
@@ -33,13 +34,15 @@ class Point(NamedTuple):
     A sighting of a track.
 
     number: of the frame. box: x_min, y_min, x_max, y_max in px of the steady picture, the one
-    that does not move when the camera does.
+    that does not move when the camera does. cut: the edges at which the image ends before the
+    object does, None for none.
     """
 
     number: int
     time_ns: int
     box: Box
     score: float
+    cut: Edges | None = None
 
 
 @dataclass
@@ -99,6 +102,8 @@ class Track:
         moment: then the way that leaves it out counts too, also in its own frame.
         """
         points, i = self.points, bisect_left(self.points, number, key=_number)
+        if i - 1 >= 0 and any(point.cut for point in points[max(i - 2, 0):i + 2]):
+            points = _whole(points)
         if i < len(points) and points[i].number == number:
             return [(points[i - 1], points[i + 1])] if self._is_stray(i) else []
         if not 0 < i < len(points):
@@ -112,7 +117,8 @@ class Track:
 
     def nearest(self, number: int) -> list[Point]:
         """Return the sightings, nearest first, for a frame before the first or after the last."""
-        return self.points if number < self.points[0].number else self.points[::-1]
+        points = _whole(self.points) if any(point.cut for point in self.points) else self.points
+        return points if number < points[0].number else points[::-1]
 
     def _is_stray(self, i: int) -> bool:
         if not 0 < i < len(self.points) - 1:
@@ -124,6 +130,31 @@ class Track:
 
 def _number(point: Point) -> int:
     return point.number
+
+
+def _whole(points: list[Point]) -> list[Point]:
+    """
+    Return the sightings with what the image cuts off, outside the image.
+
+    Where the camera shakes, somebody at the image's edge is in it more and less by turns.
+    """
+    width = max(point.box[2] - point.box[0] for point in points)
+    height = max(point.box[3] - point.box[1] for point in points)
+    return [
+        point if point.cut is None else point._replace(
+            box=_extended(point.box, point.cut, width, height)
+        ) for point in points
+    ]
+
+
+def _extended(box: Box, cut: Edges, width: float, height: float) -> Box:
+    left, top, right, bottom = box
+    return (
+        min(left, right - width) if cut[0] else left,
+        min(top, bottom - height) if cut[1] else top,
+        max(right, left + width) if cut[2] else right,
+        max(bottom, top + height) if cut[3] else bottom,
+    )
 
 
 def expected(points: list[Point], time_ns: int) -> Box:

@@ -65,10 +65,7 @@ class TwoSidedTracker:
         return done
 
     def _is_closed(self, frame: Frame) -> bool:
-        if self._window_ns == 0:
-            return True
-        newest = self._held[-1]
-        return newest.number > frame.number and newest.time_ns - frame.time_ns >= self._window_ns
+        return self._held[-1].time_ns - frame.time_ns >= self._window_ns
 
     def _completed(self, frame: Frame) -> Sighting:
         tracks, drawn = [], []

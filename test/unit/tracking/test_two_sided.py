@@ -134,6 +134,14 @@ def test_weak_regions_far_apart_are_not_taken_for_one_object():
     assert [len(out.regions) for out in done] == [0, 0, 0, 1, 0, 1, 0, 0, 0]
 
 
+def test_a_lone_weak_region_is_not_waited_for_long():
+    for gap, ids in ((0.3, {0}), (0.6, {0, 1})):
+        frames = [sighting(i / 30, *([(100, 100, 130, 130)] if i in {0, round(gap * 30)} else []),
+                           scores=[0.2] * (i in {0, round(gap * 30)})) for i in range(30)]
+        done = walk(TwoSidedTracker(), frames)
+        assert {int(t) for out in done for t in out.regions.track_ids} == ids
+
+
 def test_a_stray_weak_region_takes_no_cover_from_the_object():
     # A region nearby takes over the track in one frame of a gap.
     frames = []
@@ -144,6 +152,22 @@ def test_a_stray_weak_region_takes_no_cover_from_the_object():
     done = walk(TwoSidedTracker(), frames)
     for i, out in enumerate(done):
         assert covered(out, walker(i / 15)) > 0.95
+
+
+def test_somebody_at_the_edge_is_filled_as_large_as_he_is_inside():
+    # A sway of the camera cuts off half of the region, then it is missed, then whole again.
+    rng = np.random.default_rng(3)
+    wide = np.repeat(np.repeat(rng.integers(0, 255, (12, 20)), 4, 0), 4, 1).astype(np.float32)
+    frames, truth = [], []
+    for i, sway in enumerate([0, 0, 0, 0, 1, 1, 0, 0, 0, 0]):
+        x = 600.0 + sway * 20
+        truth.append((x, 100.0, min(x + 40, 640.0), 140.0))
+        thumbnail = wide[10:28, 20 - sway:52 - sway].astype(np.uint8)
+        frames.append(sighting(i / 10, *([] if i in {6, 7} else [truth[-1]]),
+                               thumbnail=thumbnail))
+    done = walk(TwoSidedTracker(), frames)
+    for out, box in zip(done, truth, strict=True):
+        assert covered(out, box) > 0.95
 
 
 def test_nothing_crosses_a_cut():
