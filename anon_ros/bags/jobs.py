@@ -143,10 +143,11 @@ def _open(
 
 
 def _sight(frame: Frame, message: Message, tools: Tools) -> Sighting:
+    with tools.recorder.timed('decode'):
+        # Also where the regions are known: a frame that nobody can look into is withheld.
+        image_bgr = frame.view_bgr()
     if tools.detector is None:
         return Sighting(_stamp_ns(message), Regions.empty(), frame.size_wh)
-    with tools.recorder.timed('decode'):
-        image_bgr = frame.view_bgr()
     with tools.recorder.timed('detect'):
         regions = tools.detector.detect(image_bgr)
     return Sighting(_stamp_ns(message), regions, frame.size_wh, thumbnail(image_bgr))

