@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Coefficients: TypeAlias = NDArray[np.int16]
 
 _CENTRE = 128.0
+_PORTION = 32
 _LEAST_DC, _MOST = -1024, 1023
 
 
@@ -37,6 +38,19 @@ def _transform() -> Float32Array:
     cosines = np.cos((2 * k[None, :] + 1) * k[:, None] * np.pi / 16) / 2
     cosines[0] /= np.sqrt(2)
     return np.kron(cosines, cosines).astype(np.float32)
+
+
+def _multiply(blocks: Float32Array, matrix: Float32Array) -> Float32Array:
+    """
+    Return (N, 64) blocks times a (64, 64) matrix, in portions that BLAS does not share out.
+
+    Its threads would wait for each other longer than the work takes where all cores are busy.
+    """
+    result = np.empty_like(blocks)
+    for start in range(0, len(blocks), _PORTION):
+        portion = slice(start, start + _PORTION)
+        np.matmul(blocks[portion], matrix, out=result[portion])
+    return result
 
 
 class JpegPlane:
@@ -97,14 +111,14 @@ class JpegPlane:
         """Return the samples of all blocks of a window, (8 * down, 8 * across) float32."""
         quantized = self._coefficients[window.blocks]
         down, across = quantized.shape[:2]
-        flat = (quantized * self._table).reshape(-1, 64) @ _transform()
+        flat = _multiply((quantized * self._table).reshape(-1, 64), _transform())
         whole = flat.reshape(down, across, 8, 8).swapaxes(1, 2).reshape(8 * down, 8 * across)
         return np.asarray(whole + np.float32(_CENTRE), np.float32)
 
     def _encode_blocks(self, window: _Window, whole: Float32Array, touched: BoolArray) -> None:
         down, across = touched.shape
         blocks = whole.reshape(down, 8, across, 8).swapaxes(1, 2)[touched].reshape(-1, 64)
-        values = (blocks - np.float32(_CENTRE)) @ _transform().T / self._table
+        values = _multiply(blocks - np.float32(_CENTRE), _transform().T) / self._table
         quantized = np.clip(np.rint(values), -_MOST, _MOST)
         quantized[:, 0] = np.clip(np.rint(values[:, 0]), _LEAST_DC, _MOST)
         self._coefficients[window.blocks][touched] = quantized.astype(np.int16)
