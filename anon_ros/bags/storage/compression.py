@@ -55,8 +55,16 @@ def _decompress(data: Buffer, compression: str, size: int | None) -> bytes:
     if compression == 'lz4':
         return bytes(lz4.frame.decompress(data))
     if compression == 'bz2':
-        return bz2.decompress(data)
+        return _decompress_bz2(data)
     raise ValueError(f'unknown compression {compression!r}')
+
+
+def _decompress_bz2(data: Buffer) -> bytes:
+    stream = bz2.BZ2Decompressor()
+    raw = stream.decompress(data)
+    if not stream.eof:
+        raise EOFError('it ends too early')
+    return raw
 
 
 def _decompress_zstd(data: Buffer, size: int | None) -> bytes:
@@ -126,17 +134,22 @@ def _open_unlinked() -> int:
 
 
 def _decompress_file(path: Path, descriptor: int) -> None:
-    stream = zstandard.ZstdDecompressor().decompressobj(read_across_frames=False)
+    """Decompress all frames of a zstd file, one after the other."""
+    folder = Path(tempfile.gettempdir())
+    stream = zstandard.ZstdDecompressor().decompressobj()
     with path.open('rb') as packed:
-        while not stream.eof:
-            block = packed.read(_BLOCK_BYTES)
-            if not block:
-                raise BagError(f'{path}: truncated: the zstd data ends too early')
-            try:
-                raw = stream.decompress(block)
-            except zstandard.ZstdError as error:
-                raise BagError(f'{path}: damaged zstd data ({error})') from error
-            write_all(descriptor, raw, Path(tempfile.gettempdir()))
+        while block := packed.read(_BLOCK_BYTES):
+            while block:
+                if stream.eof:
+                    stream = zstandard.ZstdDecompressor().decompressobj()
+                try:
+                    raw = stream.decompress(block)
+                except zstandard.ZstdError as error:
+                    raise BagError(f'{path}: damaged zstd data ({error})') from error
+                write_all(descriptor, raw, folder)
+                block = stream.unused_data if stream.eof else b''
+    if not stream.eof:
+        raise BagError(f'{path}: truncated: the zstd data ends too early')
 
 
 def compress_file(source: Path, target: Path) -> None:

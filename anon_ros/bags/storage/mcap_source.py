@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _TEXT_ENCODINGS = {'ros1msg', 'ros2msg', 'ros2idl', 'omgidl', 'jsonschema'}
 _HEAD = mcap.MESSAGE_HEAD.size
 _ZSTD_FIRST = ZSTD_MAGIC[0]
+_SAMPLED_BYTES = 32 << 20
+"""About how much of the chunks that samples were taken from is kept for the next topic."""
 
 _new_message = tuple.__new__
 """Twice as fast as the named tuple's own constructor, and called once a message."""
@@ -50,6 +52,7 @@ class McapSource(McapPieces):
         self.channels: dict[int, mcap.Channel] = {}
         self.statistics: mcap.Statistics | None = None
         self.chunk_indexes: list[mcap.ChunkIndex] = []
+        self._sampled: dict[int, Piece] = {}
         try:
             self._open()
         except NotOfFormatError as error:
@@ -148,6 +151,7 @@ class McapSource(McapPieces):
 
         Raises BagError on damage; the message names the file and the cause.
         """
+        self._sampled.clear()
         for piece in self.pieces():
             if piece.message_count == 0:
                 continue
@@ -256,9 +260,41 @@ class McapSource(McapPieces):
         chosen = [chunks[i] for i in spread(len(chunks), count)]
         for number, index in enumerate(chosen):
             share = count // len(chosen) + (number < count % len(chosen))
-            found = [message.data for message in self.piece_messages(self.read_piece(index.offset))
-                     if message.connection is connection]
-            yield from (found[i] for i in spread(len(found), share))
+            piece = self._sampled_piece(index.offset)
+            offsets = self._indexed_offsets(piece, connection)
+            for i in spread(len(offsets), share):
+                yield self._payload_at(piece, offsets[i], connection)
+
+    def _sampled_piece(self, offset: int) -> Piece:
+        """Return a loaded piece; topics are sampled one by one, often from the same chunks."""
+        if offset not in self._sampled:
+            piece = self.read_piece(offset)
+            self.load(piece)
+            if sum(each.raw_size for each in self._sampled.values()) > _SAMPLED_BYTES:
+                self._sampled.clear()
+            self._sampled[offset] = piece
+        return self._sampled[offset]
+
+    def _indexed_offsets(self, piece: Piece, connection: Connection) -> list[int]:
+        head = mcap.RECORD_HEAD.size + 6
+        found: list[int] = []
+        for channel, offset, length in piece.indexes:
+            if channel == connection.id:
+                data = self.read(offset + head, length - head)
+                whole = len(data) - len(data) % mcap.INDEX_ENTRY.size
+                found += [place for _, place in mcap.INDEX_ENTRY.iter_unpack(data[:whole])]
+        return found
+
+    def _payload_at(self, piece: Piece, offset: int, connection: Connection) -> Buffer:
+        raw = self.load(piece)
+        if offset + _HEAD > len(raw):
+            raise self.damaged(piece.start, 'a message index points outside its chunk')
+        op, length, channel, *_ = mcap.MESSAGE_HEAD.unpack_from(raw, offset)
+        end = offset + mcap.RECORD_HEAD.size + int(length)
+        if op != mcap.MESSAGE or channel != connection.id or end > len(raw) or length < 22:
+            raise self.damaged(piece.start, 'a message index points to something else')
+        data = memoryview(raw)[offset + _HEAD:end]
+        return self.unpack_payload(data, piece) if is_packed(data, connection) else data
 
     def _sample_slowly(self, connection: Connection, count: int) -> Iterator[Buffer]:
         """Sample a file without chunk indexes in one pass, keeping twice as many at most."""

@@ -240,21 +240,26 @@ class SqliteTarget:
         self.state.save(self._state_path)
 
     def _complete(self) -> None:
+        """Write what follows the messages, unless a run did that and was killed just then."""
         present = {row[0] for row in self._execute('SELECT name FROM sqlite_master')}
         for table in self.source.tables():
-            if table in present and (table == 'metadata' or table not in {
-                    *SMALL_TABLES, 'messages'}):
+            comes_last = table == 'metadata' or table not in {*SMALL_TABLES, 'messages'}
+            if comes_last and table in present and self._is_empty(table):
                 self._copy_table(table)
         # Indexes come last: filling one afterwards is faster than keeping it up to date.
         others = self.source.query(
-            "SELECT tbl_name, sql FROM sqlite_master WHERE type <> 'table' AND sql IS NOT NULL "
-            'ORDER BY rowid')
-        for table, statement in others:
-            if table in present:
+            "SELECT tbl_name, name, sql FROM sqlite_master WHERE type <> 'table' "
+            'AND sql IS NOT NULL ORDER BY rowid')
+        for table, name, statement in others:
+            if table in present and name not in present:
                 self._execute(statement)
         for name in ('application_id', 'user_version'):
             self._execute(f'PRAGMA {name} = {self._header_field(name)}')
         self._execute('COMMIT')
+
+    def _is_empty(self, table: str) -> bool:
+        found = self._execute(f'SELECT 1 FROM {quote(table)} LIMIT 1')  # noqa: S608  quoted
+        return found.fetchone() is None
 
     def close(self) -> None:
         """Let go of the file as it is; a later run may resume it."""

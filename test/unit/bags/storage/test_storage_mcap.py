@@ -193,6 +193,21 @@ def test_samples_spread_over_the_file(any_mcap, tools):
     assert places[-1] - places[0] > len(everything) // 2
 
 
+def test_samples_of_an_index_that_lies(tools, tmp_path):
+    source = tools.make_mcap(tmp_path / 'in.mcap', 30, compression=tools.CompressionType.NONE)
+    data = bytearray(source.read_bytes())
+    with open_bag(source) as bag:
+        chunk = next(each for each in bag.files[0].pieces() if each.indexes)
+        _, offset, length = chunk.indexes[0]
+    data[offset + length - 8:offset + length] = (77).to_bytes(8, 'little')
+    source.write_bytes(data)
+    with open_bag(source) as bag:
+        file = bag.files[0]
+        connection = next(each for each in file.connections if each.id == chunk.indexes[0][0])
+        with pytest.raises(BagError, match='message index points to'):
+            list(file.sample(connection, 100))
+
+
 def test_skipping_gives_the_rest(any_mcap):
     with open_bag(any_mcap) as bag:
         rest = [m.sequence for m in bag.files[0].messages(57)]

@@ -176,6 +176,20 @@ def test_killed_while_publishing(tools, tmp_path, monkeypatch, shape, step):
     assert (sidecar / 'manifest.json').exists()
 
 
+def test_killed_between_the_last_commit_and_its_record(tools, tmp_path, monkeypatch):
+    source = make(tools, tmp_path, 'sqlite3')
+    whole = tools.rewrite(source, tmp_path / 'whole')
+
+    def die(*_args):
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(partial_module.State, 'save', die)
+        with pytest.raises(KilledError):
+            tools.rewrite(source, tmp_path / 'out')
+    same(whole, tools.rewrite(source, tmp_path / 'out', resume=True))
+
+
 @pytest.mark.parametrize('text', ['', '{', '[]', '{"counts": 3}', '{"unknown": 1}'])
 def test_broken_state_is_one_clear_line(tools, tmp_path, text):
     source = tools.make_mcap(tmp_path / 'in.mcap', 30)
