@@ -18,6 +18,7 @@ from anon_ros.cli.report import report
 from anon_ros.cli.train import train
 from anon_ros.cli.verify import verify
 from anon_ros.cli.video import video
+from anon_ros.media.memory import keep_freed_memory
 
 app = typer.Typer(
     name='anon-ros', no_args_is_help=True, add_completion=False,
@@ -49,4 +50,5 @@ def main(
 
 def run() -> None:
     """Run the command line; the entry point of the installed `anon-ros`."""
+    keep_freed_memory()
     app()
