@@ -8,6 +8,7 @@ A run that was killed leaves a file without its last line: it can be gone on wit
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from array import array
@@ -122,7 +123,9 @@ class RegionsWriter:
     ) -> None:
         if kind is None:
             self.close()
-        else:
+            return
+        # What the error says matters more than what is left in the buffer.
+        with contextlib.suppress(OSError):
             self._file.close()
 
     def write(self, frame: FrameRegions) -> None:

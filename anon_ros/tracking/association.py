@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from anon_ros.core.regions import BoolArray, Float32Array, IntArray
 
-# How far a centre may lie from where it was expected, in sizes of the region. A track that was
+# How far a centre may lie from where it was expected, in widths and heights of the region: people
+# who walk side by side are one width apart. A track that was
 # seen once may go anywhere: a face that runs past at 4 m/s moves 17 of its own sizes in a second.
 _REACH = 0.3
 _REACH_PER_ERROR = 2.5
@@ -82,7 +83,8 @@ def _differences(
     scale = np.sqrt(size.prod(axis=1))[None, :]
     centres = (expected_xyxy[:, :2] + expected_xyxy[:, 2:]) / 2
     offset = centres[:, None] - (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:])[None] / 2
-    distance = np.hypot(offset[..., 0], offset[..., 1]) / ((expected_scale + scale) / 2)
+    offset = offset / ((expected_size[:, None] + size[None]) / 2)
+    distance = np.hypot(offset[..., 0], offset[..., 1])
     change = np.abs(np.log(expected_scale / scale))
     return distance, change, boxes.iou(expected_xyxy, boxes_xyxy)
 

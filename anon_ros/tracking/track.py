@@ -105,13 +105,13 @@ class Track:
         if i - 1 >= 0 and any(point.cut for point in points[max(i - 2, 0):i + 2]):
             points = _whole(points)
         if i < len(points) and points[i].number == number:
-            return [(points[i - 1], points[i + 1])] if self._is_stray(i) else []
+            return [(points[i - 1], points[i + 1])] if _is_stray(points, i) else []
         if not 0 < i < len(points):
             return []
         pairs = [(points[i - 1], points[i])]
-        if self._is_stray(i - 1):
+        if _is_stray(points, i - 1):
             pairs.append((points[i - 2], points[i]))
-        if self._is_stray(i):
+        if _is_stray(points, i):
             pairs.append((points[i - 1], points[i + 1]))
         return pairs
 
@@ -120,16 +120,16 @@ class Track:
         points = _whole(self.points) if any(point.cut for point in self.points) else self.points
         return points if number < points[0].number else points[::-1]
 
-    def _is_stray(self, i: int) -> bool:
-        if not 0 < i < len(self.points) - 1:
-            return False
-        point = self.points[i]
-        way = between(self.points[i - 1], self.points[i + 1], point.time_ns)
-        return _distance(way, point.box) > _STRAY_DISTANCE
-
 
 def _number(point: Point) -> int:
     return point.number
+
+
+def _is_stray(points: list[Point], i: int) -> bool:
+    if not 0 < i < len(points) - 1:
+        return False
+    way = between(points[i - 1], points[i + 1], points[i].time_ns)
+    return _distance(way, points[i].box) > _STRAY_DISTANCE
 
 
 def _whole(points: list[Point]) -> list[Point]:
@@ -203,11 +203,10 @@ def _velocity(points: list[Point]) -> Box:
 
 
 def _distance(a: Box, b: Box) -> float:
-    """Return how far two boxes' centres are apart, in sizes of the second."""
-    x = (a[0] + a[2] - b[0] - b[2]) / 2
-    y = (a[1] + a[3] - b[1] - b[3]) / 2
-    size = math.sqrt(max(b[2] - b[0], 1.0) * max(b[3] - b[1], 1.0))
-    return math.hypot(x, y) / size
+    """Return how far two boxes' centres are apart, in widths and heights of the second."""
+    x = (a[0] + a[2] - b[0] - b[2]) / 2 / max(b[2] - b[0], 1.0)
+    y = (a[1] + a[3] - b[1] - b[3]) / 2 / max(b[3] - b[1], 1.0)
+    return math.hypot(x, y)
 
 
 def _moved(point: Point, velocity: Box, time_ns: int) -> Box:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -183,6 +184,17 @@ def test_an_exception_leaves_the_file_unfinished(path):
         fail()
     with pytest.raises(RegionsError, match='truncated after 1 frames'):
         list(RegionsReader(path))
+
+
+def test_a_full_disk(path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=f'{path}: File too large'):
+            write(path, (frame(i) for i in range(1000)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert 0 < len(list(RegionsReader(path).lines(is_whole=False))) < 1000
 
 
 def test_flush_brings_frames_to_the_disk(path):
