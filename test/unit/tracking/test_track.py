@@ -79,11 +79,12 @@ def test_the_way_that_leaves_a_stray_sighting_out_counts_too():
 
 def test_what_the_image_cuts_off_is_there_when_it_is_filled_or_carried():
     edges = (True, False, False, False)
-    cut = track(point(0, 0.0, width=8, cut=edges), point(2, 0.0, width=8, cut=edges),
+    cut = track(point(0, 0.0, width=12, cut=edges), point(2, 0.0, width=16, cut=edges),
                 point(4, 0.0, width=20))
     (a, b), = cut.bridges(1)
-    assert a.box == b.box == (-12.0, 100.0, 8.0, 120.0)
-    assert cut.nearest(-1)[0].box[0] == -12.0
+    assert a.box == (-8.0, 100.0, 12.0, 120.0)
+    assert b.box == (-4.0, 100.0, 16.0, 120.0)
+    assert cut.nearest(-1)[0].box == a.box
     assert cut.nearest(9)[0].box == (0.0, 100.0, 20.0, 120.0)
     below = track(point(0, 0.0, height=5, cut=(False, False, False, True)), point(2, 0.0))
     assert below.nearest(-1)[0].box == (0.0, 100.0, 20.0, 120.0)
