@@ -42,9 +42,10 @@ def decode(text: str, size_wh: tuple[int, int]) -> Mask | None:
         return None
     left, right = int(starts[0]) // height, (int(ends[-1]) - 1) // height + 1
     top, bottom = _rows(starts, ends, height)
-    columns = _painted(starts - left * height, ends - left * height, (right - left) * height)
-    inside = columns.reshape(right - left, height).T[top:bottom]
-    return Mask(np.ascontiguousarray(inside), left, top)
+    rows = bottom - top
+    first = (starts // height - left) * rows + starts % height - top
+    columns = _painted(first, first + ends - starts, (right - left) * rows)
+    return Mask(np.ascontiguousarray(columns.reshape(right - left, rows).T), left, top)
 
 
 def _run_lengths(mask: Mask, size_wh: tuple[int, int]) -> IntArray:
@@ -66,6 +67,7 @@ def _run_lengths(mask: Mask, size_wh: tuple[int, int]) -> IntArray:
 
 
 def _rows(starts: IntArray, ends: IntArray, height: int) -> tuple[int, int]:
+    """Return the first row that is needed and the one after the last."""
     crosses = starts // height != (ends - 1) // height
     if crosses.any():
         return 0, height
