@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from anon_ros.audit.regions_file import RegionsIndex
+
 _SAME_IOU = 0.5
 
 
@@ -62,6 +64,14 @@ class Corrections:
         left = frame.regions.select(~strikes.chosen(frame.regions))
         return replace(frame, regions=Regions.concatenate([left, added]))
 
+    def check_against(self, index: RegionsIndex) -> None:
+        """
+        Check that every corrected frame stands in a regions file.
+
+        Raises RegionsError that names the first that does not: what a person drew is never lost.
+        """
+        _refuse_missing({key for key in self.frames if index.find(*key) is None})
+
 
 def read_corrections(path: Path, base: RegionsReader) -> Corrections:
     """
@@ -103,11 +113,15 @@ def merge_corrections(
     for frame in frames:
         left.discard((frame.topic, frame.index))
         yield corrections.apply(frame)
-    if left:
-        topic, index = min(left)
+    _refuse_missing(left)
+
+
+def _refuse_missing(missing: set[tuple[str, int]]) -> None:
+    if missing:
+        topic, index = min(missing)
         raise RegionsError(
-            f'{len(left)} corrections name frames that are not there, the first message {index} '
-            f'of {topic}'
+            f'{len(missing)} corrections name frames that are not there, the first message '
+            f'{index} of {topic}'
         )
 
 

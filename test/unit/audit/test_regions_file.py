@@ -441,6 +441,14 @@ def test_a_correction_of_a_frame_that_is_not_there_is_no_secret(path):
         corrected(path, corrections_file(path, correction(7)))
 
 
+def test_corrections_are_checked_against_an_index_before_a_run(path):
+    index = RegionsIndex(write(path, [frame(0)]))
+    read_corrections(corrections_file(path, correction(0)), index.reader).check_against(index)
+    corrections = read_corrections(corrections_file(path, correction(7)), index.reader)
+    with pytest.raises(RegionsError, match='first message 7 of /cam'):
+        corrections.check_against(index)
+
+
 def test_corrections_of_another_recording(path):
     write(path, [frame(0)])
     other = {**dataclasses.asdict(HEADER.source), 'start_ns': 6}
