@@ -125,6 +125,10 @@ def build_people_detector(
     threads: cores to use in all; 0 for every core. with_keypoints: look for 17 keypoints too.
     Raises ModelError when weights are missing or damaged, or an engine does not start.
     """
+    if settings.body_detector == 'maskrcnn':
+        from anon_ros.detection.maskrcnn import build_maskrcnn_detector
+
+        return build_maskrcnn_detector(settings, store, with_keypoints=with_keypoints)
     least_score = settings.threshold(Kind.BODY)
     return PeopleDetector(
         Yolox.load(store.path('yolox-nano'), settings.device, threads),
