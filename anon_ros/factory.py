@@ -55,15 +55,18 @@ def build_anonymizer(settings: Settings) -> FrameAnonymizer:
     return FrameAnonymizer(by_kind, margin=settings.margin)
 
 
-def build_detector(settings: Settings, store: ModelStore) -> RegionDetector:
+def build_detector(
+    settings: Settings, store: ModelStore, *, streams: int = 0
+) -> RegionDetector:
     """
     Return the detectors for all targets as one.
 
+    streams: callers that run side by side, 0 for one per thread; 1 is best for live cameras.
     Raises ModelError where weights are missing or an engine does not start.
     """
     # Every worker runs one frame by itself; OpenCV's own threads would only fight with them.
     cv2.setNumThreads(1)
-    detectors = [_DETECTORS[kind](settings, store) for kind in target_kinds(settings)]
+    detectors = [_DETECTORS[kind](settings, store, streams) for kind in target_kinds(settings)]
     return detectors[0] if len(detectors) == 1 else AllDetectors(detectors)
 
 
@@ -81,25 +84,25 @@ def build_tracker(
     return TwoSidedTracker(window_s, first_track_id=first_track_id)
 
 
-def _build_faces(settings: Settings, store: ModelStore) -> RegionDetector:
+def _build_faces(settings: Settings, store: ModelStore, streams: int) -> RegionDetector:
     from anon_ros.detection.faces import build_face_detector
 
-    return build_face_detector(settings, store, thread_count(settings))
+    return build_face_detector(settings, store, thread_count(settings), streams)
 
 
-def _build_people(settings: Settings, store: ModelStore) -> RegionDetector:
+def _build_people(settings: Settings, store: ModelStore, _: int) -> RegionDetector:
     from anon_ros.detection.people import build_people_detector
 
     return build_people_detector(settings, store, thread_count(settings))
 
 
-def _build_plates(settings: Settings, store: ModelStore) -> RegionDetector:
+def _build_plates(settings: Settings, store: ModelStore, streams: int) -> RegionDetector:
     from anon_ros.detection.plates import build_plate_detector
 
-    return build_plate_detector(settings, store, thread_count(settings))
+    return build_plate_detector(settings, store, thread_count(settings), streams)
 
 
-_DETECTORS: Mapping[Kind, Callable[[Settings, ModelStore], RegionDetector]] = {
+_DETECTORS: Mapping[Kind, Callable[[Settings, ModelStore, int], RegionDetector]] = {
     Kind.FACE: _build_faces,
     Kind.BODY: _build_people,
     Kind.PLATE: _build_plates,

@@ -13,6 +13,7 @@ from anon_ros.cli.bench import bench
 from anon_ros.cli.demo import demo
 from anon_ros.cli.image import image
 from anon_ros.cli.models import models
+from anon_ros.cli.node import PASS_ON, node
 from anon_ros.cli.options import command
 from anon_ros.cli.report import report
 from anon_ros.cli.train import train
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for function in (bag, verify, image, video, report, demo):
     app.command()(command(function))
+app.command(context_settings=PASS_ON)(command(node))
 app.add_typer(models, name='models')
 app.add_typer(bench, name='bench')
 app.add_typer(train, name='train')

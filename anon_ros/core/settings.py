@@ -109,7 +109,7 @@ class Settings:
     def __post_init__(self) -> None:
         """Check every value; raise SettingError that names the setting and its range."""
         for name, spec in specs().items():
-            _check(name, getattr(self, name), spec)
+            check_value(name, getattr(self, name), spec)
         method_by_kind(self)
 
     def threshold(self, kind: Kind) -> float | None:
@@ -186,7 +186,8 @@ def _coerce(name: str, value: Any, like: object) -> Any:
     return value
 
 
-def _check(name: str, value: Any, spec: Spec) -> None:
+def check_value(name: str, value: Any, spec: Spec) -> None:
+    """Raise SettingError, with the allowed range, for a value outside it."""
     items: Iterable[Any] = value if isinstance(value, tuple) else (value,)
     if value == ():
         raise SettingError(f'{name}: at least one value is needed')

@@ -92,15 +92,19 @@ def decode(cells: Array, threshold: float) -> tuple[Float32Array, Float32Array]:
     return boxes.astype(np.float32), scores[rows, columns]
 
 
-def build_plate_detector(settings: Settings, store: ModelStore, threads: int) -> PlateDetector:
+def build_plate_detector(
+    settings: Settings, store: ModelStore, threads: int, streams: int = 0
+) -> PlateDetector:
     """
     Return the detector that the settings ask for: effort, device and plate_threshold.
 
-    threads: cores to use in all; 0 for every core.
+    threads: cores to use in all; 0 for every core. streams: callers side by side; see
+    NetworkOptions.
     Raises ModelError when the weights are missing or damaged, or the engine does not start.
     """
     network = load_network(
-        store.path(MODEL), device=settings.device, threads=threads, image_input=True
+        store.path(MODEL), device=settings.device, threads=threads, streams=streams,
+        image_input=True,
     )
     threshold = settings.threshold(Kind.PLATE)
     if threshold is None:

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / 'anon_ros'
 LEVELS = (
     ('cli',),
     ('bench',),
-    ('runs',),
+    ('nodes', 'runs'),
     ('factory', 'demo'),
     ('bags', 'training'),
     ('audit',),
