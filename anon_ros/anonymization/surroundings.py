@@ -41,10 +41,7 @@ class Hole:
         """Whether every sample of the other one is one of its own."""
         if self.rect.intersect(other.rect) != other.rect:
             return False
-        part = self.inside[
-            other.rect.y_min - self.rect.y_min:other.rect.y_max - self.rect.y_min,
-            other.rect.x_min - self.rect.x_min:other.rect.x_max - self.rect.x_min,
-        ]
+        part = self.inside[_slices(other.rect, self.rect)]
         return bool((part | ~other.inside).all())
 
 
@@ -134,12 +131,7 @@ def _mask_hole(mask: Mask, grid: Grid) -> Hole:
         covered.x_max * step_x, covered.y_max * step_y,
     )
     part = window.intersect(bounds)
-    padded[
-        part.y_min - window.y_min:part.y_max - window.y_min,
-        part.x_min - window.x_min:part.x_max - window.x_min,
-    ] = mask.inside[
-        part.y_min - mask.y:part.y_max - mask.y, part.x_min - mask.x:part.x_max - mask.x
-    ]
+    padded[_slices(part, window)] = mask.inside[_slices(part, bounds)]
     blocks = padded.reshape(covered.height, step_y, covered.width, step_x)
     return Hole(covered, np.asarray(blocks.any(axis=(1, 3)), bool))
 
@@ -165,51 +157,49 @@ def _ring_cells(
         (Rect(rect.x_max, rect.y_min, ring.x_max, rect.y_max), cuts_y[1:-1] - width, cuts_x[:1],
          1, cells_x + 1),
     )
+    near = [hole for hole in holes if not hole.rect.intersect(ring).is_empty]
     places, colours = [], []
     for strip, starts_y, starts_x, row, column in strips:
-        samples, known = _read_known(plane, strip, holes)
-        sums = _sum_cells(samples, starts_y, starts_x)
-        counts = _sum_cells(known[..., None].astype(np.float32), starts_y, starts_x)[..., 0]
-        seen = counts > 0
+        sums = _sum_cells(_read_known(plane, strip, near), starts_y, starts_x)
+        seen = sums[..., -1] > 0
         places.append(np.argwhere(seen) + np.array([row, column]))
-        colours.append(sums[seen] / counts[seen][:, None])
+        colours.append(sums[seen, :-1] / sums[seen, -1:])
     return (
         np.concatenate(places).astype(np.float32),
         np.concatenate(colours).astype(np.float32),
     )
 
 
-def _read_known(
-    plane: Plane, outer: Rect, holes: Sequence[Hole]
-) -> tuple[Float32Array, BoolArray]:
-    """Return a rectangle's samples, 0 where not known, and where they are known."""
-    visible = outer.intersect(plane.grid.bounds)
+def _read_known(plane: Plane, strip: Rect, holes: Sequence[Hole]) -> Float32Array:
+    """
+    Return (h, w, channels + 1): samples, and 1 where they are known; all 0 where they are not.
+
+    Outside the plane and inside the holes nothing is known.
+    """
+    visible = strip.intersect(plane.grid.bounds)
     if visible.is_empty:
-        visible = Rect(outer.x_min, outer.y_min, outer.x_min, outer.y_min)
-        read = plane.read(Rect(0, 0, 0, 0))
-    else:
-        read = plane.read(visible)
-    samples = np.zeros((outer.height, outer.width, read.shape[2]), np.float32)
-    known = np.zeros((outer.height, outer.width), bool)
-    window = (
-        slice(visible.y_min - outer.y_min, visible.y_max - outer.y_min),
-        slice(visible.x_min - outer.x_min, visible.x_max - outer.x_min),
-    )
-    known[window] = True
+        visible = Rect(strip.x_min, strip.y_min, strip.x_min, strip.y_min)
+    read = plane.read(visible)
+    height, width, channels = read.shape
+    samples = np.zeros((strip.height, strip.width, channels + 1), np.float32)
+    x, y = visible.x_min - strip.x_min, visible.y_min - strip.y_min
+    window = samples[y:y + height, x:x + width]
+    window[..., :-1], window[..., -1] = read, 1
     for hole in holes:
         shared = hole.rect.intersect(visible)
         if not shared.is_empty:
-            part = hole.inside[
-                shared.y_min - hole.rect.y_min:shared.y_max - hole.rect.y_min,
-                shared.x_min - hole.rect.x_min:shared.x_max - hole.rect.x_min,
-            ]
-            known[
-                shared.y_min - outer.y_min:shared.y_max - outer.y_min,
-                shared.x_min - outer.x_min:shared.x_max - outer.x_min,
-            ] &= ~part
-    # Not a product with known: a NaN of a float image would survive it.
-    samples[window] = np.where(known[window][..., None], read, np.float32(0))
-    return np.nan_to_num(samples, copy=False), known
+            inside = hole.inside[_slices(shared, hole.rect)]
+            # Set, not multiplied: a NaN of a float image would survive that.
+            samples[_slices(shared, strip)][inside] = 0
+    return samples
+
+
+def _slices(part: Rect, whole: Rect) -> tuple[slice, slice]:
+    """Return where a part lies in an array that begins at the corner of the whole."""
+    return (
+        slice(part.y_min - whole.y_min, part.y_max - whole.y_min),
+        slice(part.x_min - whole.x_min, part.x_max - whole.x_min),
+    )
 
 
 def _cuts(length: int, cells: int) -> IntArray:

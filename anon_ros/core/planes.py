@@ -108,8 +108,11 @@ class ArrayPlane:
         self.is_chroma = is_chroma
 
     def read(self, rect: Rect) -> Float32Array:
-        """Return (h, w, channels) float32 samples of a rectangle inside the plane."""
-        return self._crop(rect).astype(np.float32)
+        """Return (h, w, channels) float32 samples of a rectangle inside the plane; NaN as 0."""
+        samples = self._crop(rect).astype(np.float32)
+        if np.issubdtype(self._samples.dtype, np.floating):
+            np.nan_to_num(samples, copy=False)
+        return samples
 
     def write(self, rect: Rect, samples: Float32Array, inside: BoolArray) -> None:
         """Overwrite the samples of a rectangle where inside is True."""
