@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -53,15 +54,15 @@ class FaceTally:
         return sum(self.covered[floor] for floor in floors) / total if total else float('nan')
 
     def to_mapping(self) -> dict[str, object]:
-        """Return the figures as plain values: a row of a table, or JSON."""
+        """Return the figures as plain values, None for what is not known: a row, or JSON."""
         frames = max(1, self.frames)
         by_height = {
-            f'recall_{low}_{high}_px': round(self.recall(low, high), 4) for low, high in BUCKETS_PX
+            f'recall_{low}_{high}_px': _rounded(self.recall(low, high)) for low, high in BUCKETS_PX
         }
         return {
             'detector': self.name, 'frames': self.frames,
-            'faces': sum(self.faces.values()), 'recall': round(self.recall(), 4),
-            'recall_from_16_px': round(self.recall(16), 4), **by_height,
+            'faces': sum(self.faces.values()), 'recall': _rounded(self.recall()),
+            'recall_from_16_px': _rounded(self.recall(16)), **by_height,
             'false_regions_per_frame': round(self.false_regions / frames, 2),
             'hidden_share': round(self.hidden_share / frames, 5),
             **{
@@ -149,7 +150,7 @@ def _count_false(scene: Scene, hidden_xyxy: Float32Array) -> int:
     for rect in to_rects(scene.faces_xyxy, (width, height)):
         seen[rect.y_min:rect.y_max, rect.x_min:rect.x_max] = True
     return sum(
-        not seen[rect.y_min:rect.y_max, rect.x_min:rect.x_max].any()
+        not rect.is_empty and not seen[rect.y_min:rect.y_max, rect.x_min:rect.x_max].any()
         for rect in to_rects(hidden_xyxy, (width, height))
     )
 

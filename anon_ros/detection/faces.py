@@ -8,22 +8,32 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from anon_ros.core.regions import Kind, Regions
 from anon_ros.detection.centerface import CenterFace
 from anon_ros.detection.pyramid import plan_passes, search
+from anon_ros.detection.second_look import look_again
 from anon_ros.detection.yunet import YuNet
 from anon_ros.errors import ModelError
 
 if TYPE_CHECKING:
     from anon_ros.core.regions import UInt8Array
     from anon_ros.core.settings import Settings
-    from anon_ros.detection.pyramid import CandidateFinder, Pass
+    from anon_ros.detection.pyramid import CandidateFinder
     from anon_ros.models.store import ModelStore
 
 _log = logging.getLogger(__name__)
 _FULL_HD_PIXELS = 1920 * 1080
 # Hiding a few px more costs nothing, and a network's box of a tiny face is off by one or two.
 LEAST_MARGIN_PX = 2.0
+# Faces of fewer px in the finest pass are doubtful: at first sight this part of the threshold is
+# asked of them, and then they are looked at again.
+_DOUBTFUL_BELOW_PX = 48.0
+_FIRST_PART = 0.2
+# Even then the smallest are weak.
+_SMALL_PX = 16.0
+_SMALL_PART = 2 / 3
 
 
 @dataclass(frozen=True)
@@ -35,14 +45,14 @@ class FaceEffort:
     but never less than least_scale (or small faces would be lost in large frames) and never more
     than most_scale (where nothing is left to gain).
     coarser: the other scales, as parts of the finest.
-    thresholds: the least score at each scale.
+    threshold: the least score, of faces from 16 px; the smallest need two thirds of it.
     """
 
     finest: float
     least_scale: float
     most_scale: float
     coarser: tuple[float, ...]
-    thresholds: tuple[float, ...]
+    threshold: float
 
     def scales(self, size_wh: tuple[int, int]) -> tuple[float, ...]:
         """Return the scales for an image of that size, from the finest to the coarsest."""
@@ -54,14 +64,14 @@ class FaceEffort:
 
 
 YUNET_EFFORTS = {
-    'fast': FaceEffort(1.0, 0.5, 2.0, (1 / 8,), (0.2, 0.3)),
-    'balanced': FaceEffort(1.5, 1.0, 2.5, (1 / 3,), (0.2, 0.3)),
-    'thorough': FaceEffort(3.0, 2.0, 3.0, (1 / 2, 1 / 6), (0.15, 0.2, 0.3)),
+    'fast': FaceEffort(1.0, 0.5, 2.0, (1 / 8,), 0.25),
+    'balanced': FaceEffort(1.5, 1.0, 2.5, (1 / 3,), 0.25),
+    'thorough': FaceEffort(2.5, 2.0, 3.0, (1 / 2, 1 / 5), 0.25),
 }
 CENTERFACE_EFFORTS = {
-    'fast': FaceEffort(1.0, 0.5, 2.0, (1 / 4,), (0.2, 0.3)),
-    'balanced': FaceEffort(1.5, 1.0, 2.5, (1 / 3,), (0.2, 0.3)),
-    'thorough': FaceEffort(2.5, 2.0, 3.0, (1 / 2, 1 / 6), (0.15, 0.2, 0.3)),
+    'fast': FaceEffort(1.0, 0.5, 2.0, (1 / 4,), 0.2),
+    'balanced': FaceEffort(1.5, 1.0, 2.5, (1 / 3,), 0.2),
+    'thorough': FaceEffort(2.5, 2.0, 3.0, (1 / 2, 1 / 5), 0.2),
 }
 
 
@@ -70,7 +80,7 @@ class FaceDetector:
     """
     Finds faces at several scales. Safe to call from several threads at once.
 
-    threshold: the least score at every scale, or None for the effort's own.
+    threshold: as in FaceEffort, or None for the effort's own.
     """
 
     finder: CandidateFinder
@@ -86,18 +96,19 @@ class FaceDetector:
         height, width = image_bgr.shape[:2]
         if not height or not width:
             return Regions.empty()
-        boxes, scores = search(self.finder, image_bgr, self._passes((width, height)))
-        return Regions.of(boxes, Kind.FACE, scores)
+        threshold = self.effort.threshold if self.threshold is None else self.threshold
+        scales = self.effort.scales((width, height))
+        boxes, scores = search(
+            self.finder, image_bgr, plan_passes(scales), threshold * _FIRST_PART)
+        scores = look_again(
+            self.finder, image_bgr, boxes, scores, _DOUBTFUL_BELOW_PX / scales[0])
+        is_small = boxes[:, 3] - boxes[:, 1] < _SMALL_PX
+        is_face = scores >= np.where(is_small, threshold * _SMALL_PART, threshold)
+        return Regions.of(boxes[is_face], Kind.FACE, scores[is_face])
 
     def with_threshold(self, threshold: float | None) -> FaceDetector:
         """Return the same detector, on the same network, with another least score."""
         return replace(self, threshold=threshold)
-
-    def _passes(self, size_wh: tuple[int, int]) -> tuple[Pass, ...]:
-        thresholds = self.effort.thresholds
-        if self.threshold is not None:
-            thresholds = (self.threshold,) * len(thresholds)
-        return plan_passes(self.effort.scales(size_wh), thresholds)
 
 
 def build_face_detector(

@@ -53,45 +53,45 @@ class Pass:
     """
     One look at the image.
 
-    scale: of the image. threshold: the least score. least_px, most_px: the heights, in px of the
-    image, that count; most_px is exclusive.
+    scale: of the image. least_px, most_px: the heights, in px of the image, that count; most_px
+    is exclusive.
     """
 
     scale: float
-    threshold: float
     least_px: float = 0.0
     most_px: float = math.inf
 
 
-def plan_passes(scales: Sequence[float], thresholds: Sequence[float]) -> tuple[Pass, ...]:
+def plan_passes(scales: Sequence[float]) -> tuple[Pass, ...]:
     """
     Return passes that share the sizes among them; their ranges overlap.
 
-    scales: from the finest to the coarsest. thresholds: one for each of them.
+    scales: from the finest to the coarsest.
     """
     passes = []
-    for i, (scale, threshold) in enumerate(zip(scales, thresholds, strict=True)):
+    for i, scale in enumerate(scales):
         least = 0.0 if i == 0 else COARSER_FROM_PX / scale
         most = math.inf
         if i + 1 < len(scales):
             needed = COARSER_FROM_PX / scales[i + 1]
             most = max(needed, min(FINER_UNTIL_PX / scales[i + 1], LARGEST_PX / scale))
-        passes.append(Pass(scale, threshold, least, most))
+        passes.append(Pass(scale, least, most))
     return tuple(passes)
 
 
 def search(
-    finder: CandidateFinder, image_bgr: UInt8Array, passes: Sequence[Pass]
+    finder: CandidateFinder, image_bgr: UInt8Array, passes: Sequence[Pass], threshold: float
 ) -> tuple[Float32Array, Float32Array]:
     """
     Return the boxes (N, 4) and scores (N,) that all passes find together, each object once.
 
-    image_bgr: (h, w, 3). Raises ModelError when the network cannot run.
+    image_bgr: (h, w, 3). threshold: the least score, 0..1.
+    Raises ModelError when the network cannot run.
     """
     found = [
         part
         for look in passes
-        for part in _run_pass(finder, image_bgr, look)
+        for part in _run_pass(finder, image_bgr, look, threshold)
     ]
     if not found:
         return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
@@ -116,12 +116,12 @@ def suppress(boxes_xyxy: Float32Array, scores: Float32Array, iou: float = MERGE_
 
 
 def _run_pass(
-    finder: CandidateFinder, image_bgr: UInt8Array, look: Pass
+    finder: CandidateFinder, image_bgr: UInt8Array, look: Pass, threshold: float
 ) -> Iterator[tuple[Float32Array, Float32Array]]:
     size_wh = image_bgr.shape[1], image_bgr.shape[0]
     for x, y, width, height in tiles(size_wh, look):
         tile = image_bgr[y:y + height, x:x + width]
-        boxes, scores = finder.candidates(tile, look.threshold, look.scale)
+        boxes, scores = finder.candidates(tile, threshold, look.scale)
         heights = boxes[:, 3] - boxes[:, 1]
         counts = (heights >= look.least_px) & (heights < look.most_px) & _meets(boxes, tile)
         boxes, scores = boxes[counts], scores[counts]

@@ -91,7 +91,7 @@ def test_the_threshold_of_the_settings_counts(face_store, scene):
     high = detector.with_threshold(0.99).detect(scene.image_bgr)
     usual = detector.with_threshold(None).detect(scene.image_bgr)
     assert len(high) < len(usual) < len(low)
-    assert low.scores.min() >= 0.05
+    assert low.scores.min() >= 0.05 * 2 / 3
 
 
 @pytest.mark.parametrize('efforts', BY_NETWORK.values(), ids=BY_NETWORK)
@@ -104,7 +104,7 @@ def test_efforts_differ_and_are_bounded(efforts):
         assert effort.scales((1920, 1080))[0] == effort.finest
         assert effort.scales((640, 480))[0] > effort.finest or effort.finest == effort.most_scale
         assert effort.scales((3840, 2160))[0] < effort.finest
-        assert len(effort.thresholds) == len(effort.scales((10, 10)))
+        assert 0 < effort.threshold < 1
 
 
 def without_yunet_server():

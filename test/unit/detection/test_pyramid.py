@@ -42,42 +42,41 @@ def test_every_size_is_somebodys(height_px, finest, steps):
     scales = [finest]
     for step in steps:
         scales.append(scales[-1] / step)
-    passes = plan_passes(scales, [0.2] * len(scales))
+    passes = plan_passes(scales)
     assert passes[0].least_px == 0
     assert passes[-1].most_px == math.inf
     assert any(look.least_px <= height_px < look.most_px for look in passes)
 
 
 def test_a_finer_pass_stops_where_a_coarser_one_sees_well():
-    fine, coarse = plan_passes((2.0, 0.5), (0.2, 0.3))
-    assert (fine.scale, fine.threshold, fine.least_px) == (2.0, 0.2, 0)
+    fine, coarse = plan_passes((2.0, 0.5))
+    assert (fine.scale, fine.least_px) == (2.0, 0)
     assert fine.most_px * coarse.scale == 72
     assert coarse.least_px * coarse.scale == 32
-    assert coarse.threshold == 0.3
 
 
 def test_no_pass_is_asked_for_more_than_it_can():
-    fine, coarse = plan_passes((2.0, 0.2), (0.2, 0.2))
+    fine, coarse = plan_passes((2.0, 0.2))
     assert fine.most_px == 200
     assert coarse.least_px == 160
 
 
 def test_what_is_outside_the_range_of_its_pass_does_not_count():
     image = squares((300, 200), (10, 10, 20, 20), (100, 50, 140, 90), (200, 10, 290, 100))
-    boxes, _ = search(BrightSquares(), image, [Pass(1.0, 0.2, 20, 60)])
+    boxes, _ = search(BrightSquares(), image, [Pass(1.0, 20, 60)], 0.2)
     np.testing.assert_array_equal(boxes, [[100, 50, 140, 90]])
 
 
 def test_what_two_passes_see_is_one():
     image = squares((300, 200), (100, 50, 140, 90))
-    boxes, scores = search(BrightSquares(), image, [Pass(1.0, 0.2), Pass(0.5, 0.2)])
+    boxes, scores = search(BrightSquares(), image, [Pass(1.0), Pass(0.5)], 0.2)
     assert boxes.shape == (1, 4)
     assert scores.shape == (1,)
 
 
 @pytest.mark.parametrize('size_wh', [(0, 0), (0, 10), (10, 0)])
 def test_an_image_without_pixels_has_nothing(size_wh):
-    boxes, scores = search(BrightSquares(), squares(size_wh), [Pass(1.0, 0.2)])
+    boxes, scores = search(BrightSquares(), squares(size_wh), [Pass(1.0)], 0.2)
     assert boxes.shape == (0, 4)
     assert scores.shape == (0,)
 
@@ -88,7 +87,7 @@ def test_candidates_in_the_padding_are_dropped():
             return (np.array([[30, 5, 40, 15], [-20, 0, 0, 9], [15, 15, 25, 25]], np.float32),
                     np.ones(3, np.float32))
 
-    boxes, _ = search(Padding(), np.zeros((20, 20, 3), np.uint8), [Pass(1.0, 0.2)])
+    boxes, _ = search(Padding(), np.zeros((20, 20, 3), np.uint8), [Pass(1.0)], 0.2)
     np.testing.assert_array_equal(boxes, [[15, 15, 25, 25]])
 
 
@@ -97,7 +96,7 @@ def test_candidates_in_the_padding_are_dropped():
     most_px=st.floats(1, 400), x=st.floats(0, 1), y=st.floats(0, 1),
 )
 def test_each_object_is_whole_in_one_tile(width, height, most_px, x, y):
-    look = Pass(1.0, 0.2, 0, most_px)
+    look = Pass(1.0, 0, most_px)
     side = min(most_px, width, height)
     left, top = x * (width - side), y * (height - side)
     assert any(
@@ -108,7 +107,7 @@ def test_each_object_is_whole_in_one_tile(width, height, most_px, x, y):
 
 
 def test_tiles_bound_what_is_searched_at_once():
-    look = Pass(3.0, 0.2, 0, 48)
+    look = Pass(3.0, 0, 48)
     parts = tiles((3840, 2160), look)
     assert len(parts) > 1
     assert len({part[2:] for part in parts}) == 1
@@ -121,7 +120,7 @@ def test_objects_across_tiles_are_found_once_where_they_are():
                   (1270, 700, 1310, 740), (2000, 30, 2040, 60)]
     image = squares((3840, 2160), *true_boxes)
     finder = BrightSquares()
-    boxes, _ = search(finder, image, [Pass(2.0, 0.2, 0, 72)])
+    boxes, _ = search(finder, image, [Pass(2.0, 0, 72)], 0.2)
     assert len(finder.sizes_wh) > 1
     whole = {tuple(int(v) for v in box) for box in boxes}
     assert whole >= set(true_boxes)
