@@ -32,6 +32,10 @@ RegionsFile = Annotated[
     Path | None,
     typer.Option('--regions', help='Render from a regions file instead of detecting.'),
 ]
+CorrectionsFile = Annotated[
+    Path | None,
+    typer.Option('--corrections', help='Corrections by hand of that regions file.'),
+]
 Resume = Annotated[
     bool, typer.Option('--resume', help='Go on where a run that was killed stopped.')
 ]
@@ -45,6 +49,7 @@ def bag(
     copy_topic: CopiedTopics = None,
     drop_topic: DroppedTopics = None,
     regions: RegionsFile = None,
+    corrections: CorrectionsFile = None,
     resume: Resume = False,
     settings: Settings,
     as_json: JsonOption = False,
@@ -52,7 +57,7 @@ def bag(
     """Anonymize a bag; everything but the people and plates in its pictures stays as it is."""
     job = BagJob(
         source, target, tuple(topic or ()), tuple(copy_topic or ()), tuple(drop_topic or ()),
-        regions, resume, tuple(sys.argv),
+        regions, corrections, resume, tuple(sys.argv),
     )
     with progress_bar('bag', 'messages') as show:
         result = anonymize_bag(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anon_ros import __version__, factory
+from anon_ros.audit.corrections import Corrections, read_corrections
 from anon_ros.audit.frame_regions import from_plain
 from anon_ros.audit.manifest import (
     FileRecord,
@@ -28,7 +29,7 @@ from anon_ros.bags.storage import Attachment, create_bag, open_bag
 from anon_ros.bags.topics import Action, plan_topics
 from anon_ros.core import settings as settings_module
 from anon_ros.core.frame_anonymizer import Outcome
-from anon_ros.errors import OutputError, RegionsError
+from anon_ros.errors import OutputError, RegionsError, UsageError
 from anon_ros.models.store import ModelStore
 from anon_ros.runs.records import Clock, bag_record, source_record, topic_records
 
@@ -52,7 +53,8 @@ class BagJob:
     What to do.
 
     selected, copied, dropped: topics, see plan_topics. regions: a regions file to render from
-    instead of detecting. resume: go on where a run that was killed stopped.
+    instead of detecting. corrections: made by hand, for that file. resume: go on where a run
+    that was killed stopped.
     command: how it was asked for, for the manifest.
     """
 
@@ -62,6 +64,7 @@ class BagJob:
     copied: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     regions: Path | None = None
+    corrections: Path | None = None
     resume: bool = False
     command: tuple[str, ...] = ()
 
@@ -95,7 +98,7 @@ def anonymize_bag(
             source, selected=job.selected, copied=job.copied, dropped=job.dropped
         )
         origin = source_record(source, plan)
-        known = None if job.regions is None else _KnownRegions(job.regions, origin)
+        known = _known_regions(job, origin)
         store, recorder = ModelStore(), RunRecorder()
         if known is None and detector is None:
             detector = factory.build_detector(settings, store)
@@ -142,13 +145,25 @@ def model_records(cards: tuple[ModelCard, ...]) -> tuple[ModelRecord, ...]:
     return tuple(ModelRecord(card.name, card.sha256, card.licence) for card in cards)
 
 
-class _KnownRegions:
-    """Regions from a file instead of from detectors."""
+def _known_regions(job: BagJob, origin: Source) -> _KnownRegions | None:
+    if job.regions is not None:
+        return _KnownRegions(job.regions, job.corrections, origin)
+    if job.corrections is not None:
+        raise UsageError('corrections need the regions file that they correct: name both')
+    return None
 
-    def __init__(self, path: Path, origin: Source) -> None:
-        RegionsReader(path).check_source(origin)
+
+class _KnownRegions:
+    """Regions from a file, corrected by hand, instead of from detectors."""
+
+    def __init__(self, path: Path, corrections_path: Path | None, origin: Source) -> None:
         self._path = path
         self._index = RegionsIndex(path)
+        self._index.reader.check_source(origin)
+        self._corrections = Corrections()
+        if corrections_path is not None:
+            self._corrections = read_corrections(corrections_path, self._index.reader)
+            self._corrections.check_against(self._index)
 
     def __call__(self, item: Item) -> Known:
         """Return what the file says of a message; raise RegionsError where it says nothing."""
@@ -156,6 +171,7 @@ class _KnownRegions:
         found = self._index.find(topic, item.index)
         if found is None:
             raise RegionsError(f'{self._path} says nothing of message {item.index} on {topic}')
+        found = self._corrections.apply(found)
         is_withheld = found.outcome == Outcome.MASKED.value
         return Known(found.regions, (found.reason or 'withheld before') if is_withheld else None)
 

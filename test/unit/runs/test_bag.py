@@ -14,7 +14,7 @@ from anon_ros.audit.manifest import is_anonymized, read_manifest
 from anon_ros.audit.regions_file import RegionsReader
 from anon_ros.core.regions import Origin
 from anon_ros.core.settings import Settings
-from anon_ros.errors import OutputError, RegionsError, TopicError
+from anon_ros.errors import OutputError, RegionsError, TopicError, UsageError
 from anon_ros.runs.bag import BagJob, anonymize_bag
 
 RAW, JPEG, TEXT = '/camera/image_raw', '/camera/image_raw/compressed', '/chatter'
@@ -199,6 +199,28 @@ def test_a_run_renders_again_from_its_regions(builder, tmp_path):
     other = fill(type(builder)(), 3).write(tmp_path / 'other')
     with pytest.raises(RegionsError, match='another recording'):
         anonymize_bag(BagJob(other, tmp_path / 'third', regions=regions), settings)
+
+
+def test_corrections_by_hand_are_rendered(builder, tmp_path):
+    for i in range(4):
+        builder.raw(RAW, i + 1, picture())
+    source = builder.write(tmp_path / 'source')
+    settings = Settings(target=('face',), method=('mask-out',), margin=0.0)
+    regions = run(source, tmp_path / 'first').sidecar / 'regions.jsonl'
+    header = regions.read_text().splitlines()[0]
+    line = {'topic': RAW, 'index': 2, 'stamp_ns': 3, 'log_ns': 3, 'size_wh': [96, 64],
+            'regions': [{'box': [70, 40, 80, 50], 'kind': 'plate'}],
+            'strike': [{'box': [20, 16, 36, 32]}]}
+    corrections = tmp_path / 'corrections.jsonl'
+    corrections.write_text(header + '\n' + json.dumps(line) + '\n')
+    job = BagJob(source, tmp_path / 'second', regions=regions, corrections=corrections)
+    anonymize_bag(job, settings)
+    images = [image_of(message) for _, _, _, message in read(tmp_path / 'second')]
+    assert (images[2][40:50, 70:80] == 128).all()
+    assert shows_magenta(images[2])
+    assert not shows_magenta(images[1])
+    with pytest.raises(UsageError, match='name both'):
+        anonymize_bag(BagJob(source, tmp_path / 'third', corrections=corrections), settings)
 
 
 def test_what_was_withheld_is_withheld_again(builder, tmp_path):

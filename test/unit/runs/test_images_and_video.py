@@ -60,7 +60,8 @@ def test_a_folder_of_images(tmp_path):
 
 def test_images_say_what_is_wrong(tmp_path):
     with pytest.raises(InputError, match='no such file'):
-        anonymize_images(tmp_path / 'nothing', tmp_path / 'x', SETTINGS, detector=MagentaDetector())
+        anonymize_images(tmp_path / 'nothing', tmp_path / 'x', SETTINGS,
+                         detector=MagentaDetector())
     (tmp_path / 'folder').mkdir()
     with pytest.raises(InputError, match='no images'):
         anonymize_images(tmp_path / 'folder', tmp_path / 'x', SETTINGS, detector=MagentaDetector())
