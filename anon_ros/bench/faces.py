@@ -144,6 +144,10 @@ def count_scene(tally: FaceTally, scene: Scene, hidden_xyxy: Float32Array) -> No
     tally.false_regions += _count_false(scene, hidden_xyxy)
 
 
+def _rounded(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 4)
+
+
 def _count_false(scene: Scene, hidden_xyxy: Float32Array) -> int:
     height, width = scene.image_bgr.shape[:2]
     seen = np.zeros((height, width), bool) if scene.people is None else scene.people.copy()
