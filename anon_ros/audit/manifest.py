@@ -175,6 +175,25 @@ class StageTiming:
 
 
 @dataclass(frozen=True)
+class FlagRecord:
+    """One thing to look at: why, and the first frame where it is; index: of its message."""
+
+    reason: str
+    topic: str
+    index: int
+    stamp_ns: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What a person should look at: how often for each reason, and the first ones of each."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    first: tuple[FlagRecord, ...] = ()
+
+
+@dataclass(frozen=True)
 class Manifest:
     """
     What a run did.
@@ -195,6 +214,7 @@ class Manifest:
     topics: tuple[TopicRecord, ...]
     timings: tuple[StageTiming, ...] = ()
     regions_file: FileRecord | None = None
+    flags: Flags = field(default_factory=Flags)
     schema: str = SCHEMA
     schema_version: int = SCHEMA_VERSION
 

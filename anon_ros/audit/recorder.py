@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anon_ros.audit.durations import DurationSketch
-from anon_ros.audit.manifest import CameraCounts, StageTiming
+from anon_ros.audit.manifest import CameraCounts, FlagRecord, StageTiming
 from anon_ros.audit.pictures import PictureShelf, take_picture
 from anon_ros.audit.tally import TopicTally, count_reason
 from anon_ros.core.regions import Kind
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from anon_ros.audit.manifest import Outcome
     from anon_ros.audit.pictures import Picture
     from anon_ros.core.regions import Regions, UInt8Array
+
+MOST_FLAGS = 1000
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class RunRecorder:
         self._stages: dict[str, DurationSketch] = {}
         self._dropped: dict[str, dict[str, int]] = {}
         self._shelf = PictureShelf()
+        self._flags: deque[FlagRecord] = deque(maxlen=MOST_FLAGS)
 
     def frame(
         self,
@@ -86,6 +90,16 @@ class RunRecorder:
         """Count a message that was left out of the result."""
         with self._lock:
             count_reason(self._dropped.setdefault(topic, {}), reason)
+
+    def flag(self, flag: FlagRecord) -> None:
+        """Take something that a person should look at."""
+        with self._lock:
+            self._flags.append(flag)
+
+    def flags(self) -> tuple[FlagRecord, ...]:
+        """Return the last flags that were taken."""
+        with self._lock:
+            return tuple(self._flags)
 
     def wants_picture(self, topic: str, stamp_ns: int, regions: Regions) -> bool:
         """Return whether a picture of this frame would be kept; cheap."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from anon_ros import __version__, factory
 from anon_ros.audit.corrections import Corrections, read_corrections
+from anon_ros.audit.flags import find_flags
 from anon_ros.audit.frame_regions import from_plain
 from anon_ros.audit.manifest import (
     FileRecord,
@@ -133,6 +134,10 @@ def anonymize_bag(
             result=bag_record(source, job.target.name, origin, sizes_bytes),
             topics=topic_records(source, plan, recorder), timings=recorder.timings(),
             regions_file=_hashed(sidecar / REGIONS_NAME),
+            flags=find_flags(
+                lambda: RegionsReader(sidecar / REGIONS_NAME),
+                settings_module.target_kinds(settings), recorder.flags(),
+            ),
         )
         write_manifest(manifest, sidecar / MANIFEST_NAME)
         write_report(manifest, recorder.pictures(), sidecar / REPORT_NAME)
