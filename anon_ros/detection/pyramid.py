@@ -147,8 +147,10 @@ def tiles(size_wh: tuple[int, int], look: Pass) -> list[tuple[int, int, int, int
     width, height = size_wh
     if not width or not height:
         return []
-    overlap = min(look.most_px, LARGEST_PX / look.scale) * _CONTEXT
     largest = TILE_PIXELS / look.scale ** 2
+    if width * height <= largest:
+        return [(0, 0, width, height)]
+    overlap = min(look.most_px, LARGEST_PX / look.scale) * _CONTEXT
     best: tuple[float, int, int] | None = None
     for columns in range(1, _MOST_TILES + 1):
         for rows in range(1, _MOST_TILES + 1):
