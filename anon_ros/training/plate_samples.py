@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
 
 from anon_ros.core.boxes import areas, clip, intersections
 from anon_ros.training.plate_augmentation import Lens, disturb, recolour
+from anon_ros.training.plate_backgrounds import draw_background
 from anon_ros.training.plate_drawing import draw_distractor, draw_plate
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from anon_ros.core.regions import Float32Array, UInt8Array
     from anon_ros.training.plate_frames import PlateFrame
 
+T = TypeVar('T')
+
 CROP_PX = 384
 HEIGHTS_PX = (8.0, 95.0)
 LEAST_HEIGHT_PX = 7.0
@@ -28,10 +31,13 @@ LEAST_VISIBLE = 0.3
 DRAWN_PLATES = 400
 DISTRACTORS = 100
 LENSES = 12
+BACKGROUNDS = 150
 DARKEST = 6.0
 """Nothing is pasted where all is black: nobody could see it."""
+BRIGHTEST = 200.0
 PLATE_SHARE = 0.75
 MISTAKEN_SHARE = 0.3
+BACKGROUND_SHARE = 0.15
 
 
 @dataclass(frozen=True)
@@ -56,24 +62,22 @@ class SampleMaker:
         self._frames = list(frames)
         self._drawn = [draw_plate(rng) for _ in range(DRAWN_PLATES)]
         self._distractors = [draw_distractor(rng) for _ in range(DISTRACTORS)]
+        self._backgrounds = [draw_background(CROP_PX, rng) for _ in range(BACKGROUNDS)]
         self._real = [patch for frame in frames for patch in _patches(frame)] or self._drawn
         self._lenses = [_random_lens(rng) for _ in range(LENSES)]
 
     def make(self, step: int, number: int) -> Sample:
         """Return sample `number` of that step."""
         rng = np.random.default_rng((self._seed, 1 + step, number))
-        frame = self._frames[int(rng.integers(len(self._frames)))]
-        warp = _random_warp(frame, rng)
-        image = np.asarray(cv2.warpPerspective(
-            frame.image_bgr, warp, (CROP_PX, CROP_PX), flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_CONSTANT, borderValue=rng.uniform(0, 120, 3).tolist(),
-        ), np.uint8)
-        corners = [_move(_outlines(boxes), warp)
-                   for boxes in (frame.plates_xyxy, frame.ignored_xyxy)]
+        if rng.random() < BACKGROUND_SHARE:
+            image = _pick(self._backgrounds, rng).copy()
+            corners = [np.zeros((0, 8, 2), np.float32)] * 2
+        else:
+            image, corners = _cut_out(_pick(self._frames, rng), rng)
         corners[0] = self._paste_some(image, corners, rng)
         corners = _sort_out(*corners)
         if rng.random() < 0.2:
-            lens = self._lenses[int(rng.integers(LENSES))]
+            lens = _pick(self._lenses, rng)
             image = lens.apply(image)
             corners = [lens.move(points) for points in corners]
         plates, ignored = (clip(_bounds(points), (CROP_PX, CROP_PX)) for points in corners)
@@ -91,9 +95,9 @@ class SampleMaker:
         plates = [corners[0]]
         todo = [(True, self._real)] * int(rng.integers(0, 2))
         todo += [(True, self._drawn)] * int(rng.integers(0, 3))
-        todo += [(False, self._distractors)] * int(rng.integers(0, 2))
+        todo += [(False, self._distractors)] * int(rng.integers(0, 3))
         for is_plate, pool in todo:
-            patch = pool[int(rng.integers(len(pool)))]
+            patch = _pick(pool, rng)
             outline = _random_place(patch, rng)
             box = _bounds(outline)
             if intersections(box, taken).any() or _light_at(image, outline[0]).mean() < DARKEST:
@@ -103,6 +107,23 @@ class SampleMaker:
             if is_plate:
                 plates.append(outline)
         return np.concatenate(plates)
+
+
+def _pick(pool: Sequence[T], rng: np.random.Generator) -> T:
+    return pool[int(rng.integers(len(pool)))]
+
+
+def _cut_out(
+    frame: PlateFrame, rng: np.random.Generator
+) -> tuple[UInt8Array, list[Float32Array]]:
+    """Return a warped piece of the frame, and the outlines of plates and of ignored places."""
+    warp = _random_warp(frame, rng)
+    image = cv2.warpPerspective(
+        frame.image_bgr, warp, (CROP_PX, CROP_PX), flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT, borderValue=rng.uniform(0, 120, 3).tolist(),
+    )
+    outlines = [_move(_outlines(boxes), warp) for boxes in (frame.plates_xyxy, frame.ignored_xyxy)]
+    return np.asarray(image, np.uint8), outlines
 
 
 def _patches(frame: PlateFrame) -> list[UInt8Array]:
@@ -234,7 +255,7 @@ def _light_like(
     patch: UInt8Array, light: Float32Array, rng: np.random.Generator
 ) -> UInt8Array:
     """Return the patch recoloured, about as bright as the place or up to four times brighter."""
-    goal = (light + 12) * _log_uniform(1.2, 4.0, rng)
+    goal = np.minimum((light + 12) * _log_uniform(1.2, 4.0, rng), BRIGHTEST)
     factor = goal / (patch.reshape(-1, 3).mean(axis=0) + 12)
     tint = factor.mean() ** 0.4 * factor ** 0.6
     lit = np.clip(patch * np.minimum(tint, 3.0), 0, 255).astype(np.uint8)

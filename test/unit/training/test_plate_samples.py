@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anon_ros.errors import InputError
+from anon_ros.training import plate_samples
 from anon_ros.training.plate_augmentation import Lens, disturb
+from anon_ros.training.plate_backgrounds import draw_background
 from anon_ros.training.plate_drawing import draw_distractor, draw_plate
 from anon_ros.training.plate_frames import (
     OVERLOOKED,
@@ -22,6 +24,13 @@ from anon_ros.training.plate_frames import (
 from anon_ros.training.plate_samples import CROP_PX, LEAST_HEIGHT_PX, SampleMaker
 
 NOTHING = np.zeros((0, 4), np.float32)
+
+
+@pytest.fixture(autouse=True)
+def small_pools(monkeypatch):
+    """Draw less: how much there is to choose from is no matter here."""
+    for pool in ('DRAWN_PLATES', 'DISTRACTORS', 'LENSES', 'BACKGROUNDS'):
+        monkeypatch.setattr(plate_samples, pool, 6)
 
 
 def bright_plate_frame(name='day_1.jpg'):
@@ -170,6 +179,15 @@ def test_drawings_are_images_with_contrast():
         assert plate.std() > 15
         assert 1.1 < plate.shape[1] / plate.shape[0] < 4.8
         assert draw_distractor(rng).ndim == 3
+
+
+def test_backgrounds_are_full_of_things_and_differ():
+    rng = np.random.default_rng(0)
+    first, second = draw_background(96, rng), draw_background(96, rng)
+    assert first.shape == second.shape == (96, 96, 3)
+    assert first.dtype == np.uint8
+    assert min(first.std(), second.std()) > 5
+    assert not np.array_equal(first, second)
 
 
 def test_disturbing_keeps_the_shape_and_the_given_image():

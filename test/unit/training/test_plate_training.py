@@ -9,7 +9,7 @@ from anon_ros.errors import InputError, UsageError
 
 torch = pytest.importorskip('torch', reason='torch is not installed: training is not tested')
 
-from anon_ros.training import plate_run, plates  # noqa: E402 - they need torch
+from anon_ros.training import plate_run, plate_samples, plates  # noqa: E402 - they need torch
 from anon_ros.training.plate_loss import generalized_iou, targets_of  # noqa: E402
 from anon_ros.training.plate_network import PlateNetwork  # noqa: E402
 from anon_ros.training.plate_samples import Sample  # noqa: E402
@@ -34,6 +34,8 @@ def one_thread():
 @pytest.fixture
 def data_dir(tmp_path, monkeypatch):
     monkeypatch.setattr(plates, 'BATCH', 2)
+    for pool in ('DRAWN_PLATES', 'DISTRACTORS', 'LENSES', 'BACKGROUNDS'):
+        monkeypatch.setattr(plate_samples, pool, 6)
     folder = tmp_path / 'data'
     (folder / 'train').mkdir(parents=True)
     rng = np.random.default_rng(0)
