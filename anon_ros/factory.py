@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from anon_ros.core.interfaces import RegionAnonymizer, RegionDetector, RegionTracker
     from anon_ros.core.regions import UInt8Array
     from anon_ros.core.settings import Settings
+    from anon_ros.detection.plate_context import PlateContext
     from anon_ros.models.store import ModelStore
 
 ANONYMIZERS: Mapping[str, Callable[[Settings], RegionAnonymizer]] = {
@@ -68,6 +69,15 @@ def build_detector(
     cv2.setNumThreads(1)
     detectors = [_DETECTORS[kind](settings, store, streams) for kind in target_kinds(settings)]
     return detectors[0] if len(detectors) == 1 else AllDetectors(detectors)
+
+
+def build_plate_context(settings: Settings, store: ModelStore) -> PlateContext | None:
+    """Return what tells plates on no vehicle, for the report; None where it is not to be had."""
+    if Kind.PLATE not in target_kinds(settings):
+        return None
+    from anon_ros.detection.plate_context import build_plate_context as build
+
+    return build(settings, store, thread_count(settings))
 
 
 def build_tracker(

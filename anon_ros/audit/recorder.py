@@ -53,6 +53,7 @@ class RunRecorder:
         self._stages: dict[str, DurationSketch] = {}
         self._dropped: dict[str, dict[str, int]] = {}
         self._shelf = PictureShelf()
+        self._seconds: dict[str, int] = {}
         self._flags: deque[FlagRecord] = deque(maxlen=MOST_FLAGS)
 
     def frame(
@@ -90,6 +91,13 @@ class RunRecorder:
         """Count a message that was left out of the result."""
         with self._lock:
             count_reason(self._dropped.setdefault(topic, {}), reason)
+
+    def is_first(self, topic: str, second: int) -> bool:
+        """Return whether nobody asked for this topic and second yet; for what is only sampled."""
+        with self._lock:
+            is_new = self._seconds.get(topic) != second
+            self._seconds[topic] = second
+            return is_new
 
     def flag(self, flag: FlagRecord) -> None:
         """Take something that a person should look at."""

@@ -11,11 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from anon_ros.audit.flags import NO_VEHICLE
+from anon_ros.audit.manifest import FlagRecord
 from anon_ros.bags import messages
 from anon_ros.bags.camera_types import PayloadKind
 from anon_ros.core.frame_anonymizer import Outcome
 from anon_ros.core.interfaces import Sighting
-from anon_ros.core.regions import Regions
+from anon_ros.core.regions import Kind, Regions
 from anon_ros.errors import AnonError, EncodingError, FrameError
 from anon_ros.media.compressed import open_compressed
 from anon_ros.media.raw import RawImage, open_raw
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from anon_ros.core.interfaces import RegionDetector
     from anon_ros.core.planes import Frame
     from anon_ros.core.regions import UInt8Array
+    from anon_ros.detection.plate_context import PlateContext
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Tools:
     What the workers need; shared by all of them.
 
     detector: None where the regions come from a file. max_pixels: larger images are withheld.
+    context: tells plates on no vehicle, for the report; None where nobody does.
     depth: topics whose distances are anonymized as if they were brightness.
     """
 
@@ -47,6 +53,7 @@ class Tools:
     recorder: RunRecorder
     max_pixels: int
     depth: frozenset[str] = frozenset()
+    context: PlateContext | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,26 @@ def _sight(frame: Frame, message: Message, tools: Tools) -> Sighting:
         return Sighting(_stamp_ns(message), Regions.empty(), frame.size_wh)
     with tools.recorder.timed('detect'):
         regions = tools.detector.detect(image_bgr)
+    if tools.context is not None:
+        _flag_stray_plates(tools.context, image_bgr, regions, message, tools.recorder)
     return Sighting(_stamp_ns(message), regions, frame.size_wh, thumbnail(image_bgr))
+
+
+def _flag_stray_plates(
+    context: PlateContext, image_bgr: UInt8Array, regions: Regions, message: Message,
+    recorder: RunRecorder,
+) -> None:
+    """Flag the plates on no vehicle in one frame of a second: cars do not come and go faster."""
+    second = message.log_ns // 10**9
+    is_plate = regions.kinds == int(Kind.PLATE)
+    if is_plate.any() and recorder.is_first(message.connection.topic, second):
+        with recorder.timed('context'):
+            stray = context.stray(image_bgr, regions)
+        for _ in np.flatnonzero(stray):
+            recorder.flag(FlagRecord(
+                NO_VEHICLE, message.connection.topic, message.ordinal, message.log_ns,
+                Kind.PLATE.label,
+            ))
 
 
 def _anonymize(

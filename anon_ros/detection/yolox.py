@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 STRIDES_PX = (8, 16, 32)
 PERSON = 0
+VEHICLES = (1, 2, 3, 5, 6, 7)
+"""COCO's bicycle, car, motorcycle, bus, train and truck."""
 _FIRST_CLASS = 5
 # exp of more is no person but an overflow.
 _LARGEST_LOG_SIZE = 8.0
@@ -42,31 +44,40 @@ class Yolox:
             path, device=device, threads=threads, streams=streams, image_input=True))
 
     def candidates(
-        self, image_bgr: UInt8Array, threshold: float, longest_px: int
+        self,
+        image_bgr: UInt8Array,
+        threshold: float,
+        longest_px: int,
+        classes: tuple[int, ...] = (PERSON,),
     ) -> tuple[Float32Array, Float32Array]:
         """
         Return boxes (N, 4) in the image's pixels and scores (N,), many for one person.
 
         image_bgr: (h, w, 3). threshold: the least score, 0..1. longest_px: what the image's
-        longer side is brought to, larger or smaller.
+        longer side is brought to, larger or smaller. classes: of COCO, whichever is likeliest.
         """
         scale = longest_px / max(image_bgr.shape[:2])
         images = to_multiple(image_bgr, scale, STRIDES_PX[-1])
         (output,) = self._network.run(images).values()
-        boxes, scores = decode(output[0], (images.shape[2], images.shape[1]), threshold)
+        size_wh = images.shape[2], images.shape[1]
+        boxes, scores = decode(output[0], size_wh, threshold, classes)
         return boxes / np.float32(scale), scores
 
 
 def decode(
-    output: Array, size_wh: tuple[int, int], threshold: float
+    output: Array,
+    size_wh: tuple[int, int],
+    threshold: float,
+    classes: tuple[int, ...] = (PERSON,),
 ) -> tuple[Float32Array, Float32Array]:
     """
-    Return boxes (N, 4) in the network's input pixels and scores (N,) of people.
+    Return boxes (N, 4) in the network's input pixels and scores (N,) of some classes.
 
     output: (cells, 85) raw: centre in the cell and log size, in strides; certainty of an object;
     of each class. Cells run along rows, the finest stride first. size_wh: of the input, in px.
     """
-    certainty = output[:, 4] * output[:, _FIRST_CLASS + PERSON]
+    columns = [_FIRST_CLASS + each for each in classes]
+    certainty = output[:, 4] * output[:, columns].max(axis=1)
     chosen = np.flatnonzero(certainty >= threshold)
     corners, strides = _cells(size_wh)
     shapes = output[chosen].astype(np.float32)

@@ -100,9 +100,10 @@ def anonymize_bag(
         )
         origin = source_record(source, plan)
         known = _known_regions(job, origin)
-        store, recorder = ModelStore(), RunRecorder()
+        store, recorder, context = ModelStore(), RunRecorder(), None
         if known is None and detector is None:
             detector = factory.build_detector(settings, store)
+            context = factory.build_plate_context(settings, store)
         attachments = _Attachments(recorder)
         target = stack.enter_context(create_bag(
             job.target, source,
@@ -114,7 +115,7 @@ def anonymize_bag(
         writer = stack.enter_context(_open_regions(sidecar, header, recorder, source, target))
         tools = Tools(
             None if known else detector, factory.build_anonymizer(settings), recorder,
-            int(settings.max_megapixels * 1e6), plan.depth,
+            int(settings.max_megapixels * 1e6), plan.depth, context,
         )
         pipeline = stack.enter_context(Pipeline(
             tools, threads=factory.thread_count(settings),
