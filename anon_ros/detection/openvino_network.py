@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -20,18 +19,47 @@ if TYPE_CHECKING:
 
     from anon_ros.detection.runtime import Array, NetworkOptions, Shape
 
+# A network is kept compiled for these many sizes, and for inputs of these many values in all:
+# what it needs besides is in proportion, about 8 bytes a value for each stream.
 MAX_COMPILED = 24
+MAX_COMPILED_VALUES = 50_000_000
 
 _Sizes: TypeAlias = 'tuple[tuple[str, Shape], ...]'
+
+
+class _Compiled:
+    """A network for one size, and the requests that nobody uses right now."""
+
+    def __init__(self, model: ov.CompiledModel, value_count: int) -> None:
+        self.value_count = value_count
+        self._model = model
+        self._idle: deque[ov.InferRequest] = deque()
+
+    def infer(self, named: Mapping[str, Array], output_names: tuple[str, ...]) -> dict[str, Array]:
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._model.create_infer_request()
+        request.infer(
+            {name: np.ascontiguousarray(array) for name, array in named.items()},
+            share_inputs=True,
+        )
+        # The request's own memory is written to again by whoever takes it next.
+        outputs = {
+            name: np.array(request.get_output_tensor(i).data)
+            for i, name in enumerate(output_names)
+        }
+        self._idle.append(request)
+        return outputs
 
 
 class OpenVinoNetwork:
     """
     A network compiled by OpenVINO for the CPU.
 
-    One compiled network serves all threads, each with a request of its own; it computes on
-    as many streams as there are callers. A network meets few sizes (one for each camera and
-    scale), so it is compiled for each of them, which is faster than one for any size.
+    One compiled network serves all threads, each with a request of its own while it runs; it
+    computes on as many streams as there are callers. A network meets few sizes (one for each
+    camera and scale), so it is compiled for each of them, which is faster than one for any size.
     """
 
     def __init__(self, path: Path, options: NetworkOptions) -> None:
@@ -39,9 +67,7 @@ class OpenVinoNetwork:
         self._path = path
         self._options = options
         self._lock = threading.Lock()
-        self._compiled: OrderedDict[_Sizes, tuple[int, ov.CompiledModel]] = OrderedDict()
-        self._serials = itertools.count()
-        self._thread = threading.local()
+        self._compiled: OrderedDict[_Sizes, _Compiled] = OrderedDict()
         self._model = self._read()
         self.input_names = tuple(port.any_name for port in self._model.inputs)
         self.output_names = tuple(port.any_name for port in self._model.outputs)
@@ -52,17 +78,9 @@ class OpenVinoNetwork:
         if set(named) != set(self.input_names):
             raise ModelError(
                 f'{self._path.name} takes {", ".join(self.input_names)}, not {", ".join(named)}')
-        serial, compiled = self._compiled_for(named)
+        compiled = self._compiled_for(named)
         try:
-            request = self._request(serial, compiled)
-            request.infer(
-                {name: np.ascontiguousarray(array) for name, array in named.items()},
-                share_inputs=True,
-            )
-            return {
-                name: np.array(request.get_output_tensor(i).data)
-                for i, name in enumerate(self.output_names)
-            }
+            return compiled.infer(named, self.output_names)
         except (RuntimeError, ValueError, TypeError) as error:
             raise ModelError(f'{self._path.name} does not run: {_cause(error)}') from error
 
@@ -88,17 +106,25 @@ class OpenVinoNetwork:
             port.tensor.set_names({name})
         return pruned
 
-    def _compiled_for(self, named: Mapping[str, Array]) -> tuple[int, ov.CompiledModel]:
+    def _compiled_for(self, named: Mapping[str, Array]) -> _Compiled:
         sizes = self._options.input_shapes or tuple(
             (name, tuple(array.shape)) for name, array in named.items())
         with self._lock:
-            if sizes in self._compiled:
-                self._compiled.move_to_end(sizes)
-            else:
-                self._compiled[sizes] = (next(self._serials), self._compile(sizes))
-                if len(self._compiled) > MAX_COMPILED:
-                    self._compiled.popitem(last=False)
+            if sizes not in self._compiled:
+                values = sum(array.size for array in named.values())
+                self._make_room(values)
+                self._compiled[sizes] = _Compiled(self._compile(sizes), values)
+            self._compiled.move_to_end(sizes)
             return self._compiled[sizes]
+
+    def _make_room(self, value_count: int) -> None:
+        """Drop what was used least recently; whoever still runs it finishes first."""
+        while self._compiled and (
+            len(self._compiled) >= MAX_COMPILED
+            or value_count + sum(entry.value_count for entry in self._compiled.values())
+            > MAX_COMPILED_VALUES
+        ):
+            self._compiled.popitem(last=False)
 
     def _compile(self, sizes: _Sizes) -> ov.CompiledModel:
         # ov.Model is changed by reshape, and what was compiled from it before is not.
@@ -118,18 +144,6 @@ class OpenVinoNetwork:
                 'bf16' if _has_bfloat16() and not self._options.is_exact else 'f32',
             'ENABLE_CPU_PINNING': False,
         }
-
-    def _request(self, serial: int, compiled: ov.CompiledModel) -> ov.InferRequest:
-        requests: OrderedDict[int, ov.InferRequest] | None = getattr(
-            self._thread, 'requests', None)
-        if requests is None:
-            requests = self._thread.requests = OrderedDict()
-        if serial not in requests:
-            requests[serial] = compiled.create_infer_request()
-            if len(requests) > MAX_COMPILED:
-                requests.popitem(last=False)
-        requests.move_to_end(serial)
-        return requests[serial]
 
 
 def _with_image_input(model: ov.Model, is_rgb: bool) -> ov.Model:

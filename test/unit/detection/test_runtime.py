@@ -128,6 +128,20 @@ def test_nonsense_is_a_model_error(load, convolution_path, tmp_path):
         load(broken)
 
 
+@pytest.mark.parametrize('limit', ['MAX_COMPILED', 'MAX_COMPILED_VALUES'])
+def test_a_network_that_meets_many_sizes_forgets_and_still_answers(
+    convolution_path, monkeypatch, limit
+):
+    from anon_ros.detection import openvino_network as module
+    monkeypatch.setattr(module, limit, 2 if limit == 'MAX_COMPILED' else 2 * 3 * 8 * 30)
+    network = openvino_network(convolution_path, threads=2, image_input=True)
+    batches = [random_images(1, 8, 20 + i % 5, 3, seed=i) for i in range(20)]
+    with ThreadPoolExecutor(4) as pool:
+        for images, outputs in zip(batches, pool.map(network.run, batches), strict=True):
+            np.testing.assert_allclose(outputs['positive'], box_sum(images))
+    assert len(network._compiled) == 2
+
+
 def test_fixed_input_shapes_serve_every_size(convolution_path):
     network = openvino_network(
         convolution_path, image_input=True, input_shapes={'image': (1, -1, -1, 3)})
