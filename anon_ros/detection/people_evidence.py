@@ -27,7 +27,7 @@ SCORE_WEIGHT = 1.5
 SMALLNESS_WEIGHT = 1.3
 SMALL_HEIGHT = 0.094
 """The height of a person of no special size, as a share of the image's longer side."""
-SMALLNESS_RANGE = (-3.0, 1.0)
+SMALLNESS_RANGE = (-1.0, 1.0)
 BOX_MARGIN = 0.1
 BOX_MARGIN_PX = 1.0
 
