@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 SCHEMA = 'anon_ros/manifest'
 SCHEMA_VERSION = 1
-FILE_NAME = 'manifest.json'
 SIDECAR = 'anon'
+MANIFEST_NAME, REGIONS_NAME, REPORT_NAME = 'manifest.json', 'regions.jsonl', 'report.html'
+"""What lies in the sidecar folder."""
+
 MAX_BYTES = 64 * 2**20
 
 Outcome = Literal['unchanged', 'anonymized', 'masked']
@@ -281,7 +283,7 @@ def sidecar_path(result: Path) -> Path:
 
 def manifest_path(result: Path) -> Path:
     """Return where the manifest of a result lies."""
-    return sidecar_path(result) / FILE_NAME
+    return sidecar_path(result) / MANIFEST_NAME
 
 
 def write_manifest(manifest: Manifest, path: Path) -> None:

@@ -21,6 +21,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from anon_ros import factory
+from anon_ros.audit.manifest import REGIONS_NAME
 from anon_ros.audit.regions_file import RegionsReader
 from anon_ros.bench.faces import (
     DEFACE_MASK_SCALE,
@@ -30,7 +31,7 @@ from anon_ros.bench.faces import (
 )
 from anon_ros.errors import ModelError
 from anon_ros.models.store import ModelStore
-from anon_ros.runs.bag import REGIONS_NAME, BagJob, anonymize_bag
+from anon_ros.runs.bag import BagJob, anonymize_bag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -16,13 +16,14 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from anon_ros import factory
+from anon_ros.audit.manifest import REGIONS_NAME
 from anon_ros.audit.regions_file import RegionsReader
 from anon_ros.bench.bags import read_payloads, write_bag
 from anon_ros.core.regions import Regions
 from anon_ros.core.settings import Settings
 from anon_ros.media.compressed import open_compressed
 from anon_ros.models.store import ModelStore
-from anon_ros.runs.bag import REGIONS_NAME, BagJob, anonymize_bag
+from anon_ros.runs.bag import BagJob, anonymize_bag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

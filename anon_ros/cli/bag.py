@@ -11,11 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from anon_ros.audit.manifest import Manifest
+from anon_ros.audit.manifest import MANIFEST_NAME, REPORT_NAME, Manifest
 from anon_ros.cli.options import DONE, WITHHELD, JsonOption
 from anon_ros.cli.progress import progress_bar
 from anon_ros.core.settings import Settings
-from anon_ros.runs.bag import MANIFEST_NAME, REPORT_NAME, BagJob, BagResult, anonymize_bag
+from anon_ros.runs.bag import BagJob, BagResult, anonymize_bag
 
 Topics = Annotated[
     list[str] | None,

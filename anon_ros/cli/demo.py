@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from anon_ros.audit.manifest import REGIONS_NAME
 from anon_ros.audit.regions_file import RegionsReader
 from anon_ros.cli.bag import print_places, print_summary, status_of
 from anon_ros.cli.options import BAD_INPUT
@@ -17,7 +18,7 @@ from anon_ros.cli.verify import print_verdict
 from anon_ros.core.settings import Settings
 from anon_ros.demo.bag import DEPTH_TOPIC, count_covered, make_demo_bag
 from anon_ros.errors import OutputError
-from anon_ros.runs.bag import REGIONS_NAME, BagJob, anonymize_bag
+from anon_ros.runs.bag import BagJob, anonymize_bag
 from anon_ros.runs.verify import verify_bag
 
 

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from anon_ros.audit.manifest import manifest_path, read_manifest, sidecar_path
+from anon_ros.audit.manifest import REPORT_NAME, manifest_path, read_manifest, sidecar_path
 from anon_ros.cli.bag import print_summary
 from anon_ros.cli.options import DONE, JsonOption
-from anon_ros.runs.bag import REPORT_NAME
 
 
 def report(

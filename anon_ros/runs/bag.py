@@ -3,48 +3,43 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anon_ros import __version__, factory
+from anon_ros import factory
 from anon_ros.audit.corrections import Corrections, read_corrections
-from anon_ros.audit.flags import find_flags
 from anon_ros.audit.frame_regions import from_plain
-from anon_ros.audit.manifest import (
-    FileRecord,
-    Manifest,
-    ModelRecord,
-    sidecar_path,
-    write_manifest,
-)
-from anon_ros.audit.recorder import RunRecorder
-from anon_ros.audit.regions_file import Header, RegionsIndex, RegionsReader, RegionsWriter
-from anon_ros.audit.report import write_report
+from anon_ros.audit.manifest import REGIONS_NAME, sidecar_path
+from anon_ros.audit.regions_file import RegionsIndex, RegionsReader, RegionsWriter
 from anon_ros.bags.jobs import Tools
 from anon_ros.bags.pipeline import Item, Known, Pipeline
 from anon_ros.bags.rewrite import Progress, Rewriter
 from anon_ros.bags.sniff import looks_like_image
 from anon_ros.bags.storage import Attachment, create_bag, open_bag
 from anon_ros.bags.topics import Action, plan_topics
-from anon_ros.core import settings as settings_module
 from anon_ros.core.frame_anonymizer import Outcome
 from anon_ros.errors import OutputError, RegionsError, UsageError
-from anon_ros.models.store import ModelStore
-from anon_ros.runs.records import Clock, bag_record, source_record, topic_records
+from anon_ros.runs.records import (
+    Run,
+    bag_record,
+    new_header,
+    source_record,
+    topic_records,
+    write_records,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from anon_ros.audit.regions_file import Source
+    from anon_ros.audit.manifest import Manifest
+    from anon_ros.audit.recorder import RunRecorder
+    from anon_ros.audit.regions_file import Header, Source
     from anon_ros.bags.storage import SourceBag, TargetBag
     from anon_ros.core.interfaces import RegionDetector, RegionTracker
     from anon_ros.core.settings import Settings
-    from anon_ros.models.cards import ModelCard
 
-REGIONS_NAME, MANIFEST_NAME, REPORT_NAME = 'regions.jsonl', 'manifest.json', 'report.html'
 TRACKS_PER_CAMERA = 10**9
 
 
@@ -92,29 +87,27 @@ def anonymize_bag(
     Raises TopicError, InputError, OutputError or ModelError before or while it writes; what was
     written by then lies beside the target and opens as no bag.
     """
-    clock = Clock()
+    run = Run(settings, job.command)
     with ExitStack() as stack:
         source = stack.enter_context(open_bag(job.source))
         plan = plan_topics(
             source, selected=job.selected, copied=job.copied, dropped=job.dropped
         )
         origin = source_record(source, plan)
-        known = _known_regions(job, origin)
-        store, recorder, context = ModelStore(), RunRecorder(), None
+        known, context = _known_regions(job, origin), None
         if known is None and detector is None:
-            detector = factory.build_detector(settings, store)
-            context = factory.build_plate_context(settings, store)
-        attachments = _Attachments(recorder)
+            detector = factory.build_detector(settings, run.store)
+            context = factory.build_plate_context(settings, run.store)
         target = stack.enter_context(create_bag(
             job.target, source,
             keep=lambda connection: plan.action(connection) is not Action.DROP,
-            keep_attachment=attachments.keep, resume=job.resume,
+            keep_attachment=_Attachments(run.recorder).keep, resume=job.resume,
         ))
-        header = Header(__version__, origin, settings_module.to_mapping(settings))
         sidecar = _make_sidecar(target)
-        writer = stack.enter_context(_open_regions(sidecar, header, recorder, source, target))
+        header = new_header(origin, settings)
+        writer = stack.enter_context(_open_regions(sidecar, header, run.recorder, source, target))
         tools = Tools(
-            None if known else detector, factory.build_anonymizer(settings), recorder,
+            None if known else detector, factory.build_anonymizer(settings), run.recorder,
             int(settings.max_megapixels * 1e6), plan.depth, context,
         )
         pipeline = stack.enter_context(Pipeline(
@@ -124,31 +117,16 @@ def anonymize_bag(
             known=known,
         ))
         rewriter = Rewriter(source, target, plan, pipeline, tools, writer)
-        rewriter.run(lambda done: progress(done, recorder))
+        rewriter.run(lambda done: progress(done, run.recorder))
         writer.close()
         sizes_bytes = target.complete()
-        manifest = Manifest(
-            tool_version=__version__, command=job.command,
-            started=clock.started, finished=clock.now(), wall_s=clock.elapsed_s(),
-            settings=header.settings, models=model_records(store.used),
-            source=bag_record(source, job.source.name, origin),
+        manifest = write_records(
+            sidecar, run=run, source=bag_record(source, job.source.name, origin),
             result=bag_record(source, job.target.name, origin, sizes_bytes),
-            topics=topic_records(source, plan, recorder), timings=recorder.timings(),
-            regions_file=_hashed(sidecar / REGIONS_NAME),
-            flags=find_flags(
-                lambda: RegionsReader(sidecar / REGIONS_NAME),
-                settings_module.target_kinds(settings), recorder.flags(),
-            ),
+            topics=topic_records(source, plan, run.recorder),
         )
-        write_manifest(manifest, sidecar / MANIFEST_NAME)
-        write_report(manifest, recorder.pictures(), sidecar / REPORT_NAME)
         target.publish()
     return BagResult(manifest, sidecar_path(job.target))
-
-
-def model_records(cards: tuple[ModelCard, ...]) -> tuple[ModelRecord, ...]:
-    """Return what the manifest says of the networks that took part."""
-    return tuple(ModelRecord(card.name, card.sha256, card.licence) for card in cards)
 
 
 def _known_regions(job: BagJob, origin: Source) -> _KnownRegions | None:
@@ -238,10 +216,3 @@ def _open_regions(
         )
     return writer
 
-
-def _hashed(path: Path) -> FileRecord:
-    with path.open('rb') as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return FileRecord(path.name, path.stat().st_size, digest.hexdigest())

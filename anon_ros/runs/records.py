@@ -3,25 +3,46 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from anon_ros.audit.manifest import BagRecord, FileRecord, TopicRecord, fingerprint
-from anon_ros.audit.regions_file import Source
+from anon_ros import __version__
+from anon_ros.audit.flags import find_flags
+from anon_ros.audit.manifest import (
+    MANIFEST_NAME,
+    REGIONS_NAME,
+    REPORT_NAME,
+    BagRecord,
+    FileRecord,
+    Manifest,
+    ModelRecord,
+    TopicRecord,
+    fingerprint,
+    write_manifest,
+)
+from anon_ros.audit.recorder import RunRecorder
+from anon_ros.audit.regions_file import Header, RegionsReader, Source
+from anon_ros.audit.report import write_report
 from anon_ros.bags.topics import Action
+from anon_ros.core import settings as settings_module
+from anon_ros.models.store import ModelStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from anon_ros.audit.manifest import Action as ManifestAction
-    from anon_ros.audit.recorder import RunRecorder
     from anon_ros.bags.storage import SourceBag
     from anon_ros.bags.topics import TopicPlan
+    from anon_ros.core.settings import Settings
 
 _ACTIONS: Mapping[Action, ManifestAction] = {
     Action.ANONYMIZE: 'anonymized', Action.COPY: 'copied', Action.DROP: 'dropped',
 }
+
 
 
 class Clock:
@@ -39,6 +60,17 @@ class Clock:
     def elapsed_s(self) -> float:
         """Return the wall time since the start, in s."""
         return time.perf_counter() - self._start_s
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is the same from a run's start to its end; command: as it was typed."""
+
+    settings: Settings
+    command: tuple[str, ...] = ()
+    store: ModelStore = field(default_factory=ModelStore)
+    recorder: RunRecorder = field(default_factory=RunRecorder)
+    clock: Clock = field(default_factory=Clock)
 
 
 def source_record(source: SourceBag, plan: TopicPlan) -> Source:
@@ -110,3 +142,48 @@ def _sizes(source: SourceBag) -> dict[str, int]:
     if not source.is_folder:
         return {source.path.name: source.path.stat().st_size}
     return {file.name: (source.path / file.name).stat().st_size for file in source.files}
+
+
+def new_header(source: Source, settings: Settings) -> Header:
+    """Return the first line of a run's regions file."""
+    return Header(__version__, source, settings_module.to_mapping(settings))
+
+
+def write_records(
+    sidecar: Path,
+    *,
+    run: Run,
+    source: BagRecord,
+    result: BagRecord,
+    topics: tuple[TopicRecord, ...],
+) -> Manifest:
+    """
+    Write manifest and report beside a regions file that is whole; return the manifest.
+
+    Raises OutputError where they cannot be written.
+    """
+    regions_path = sidecar / REGIONS_NAME
+    manifest = Manifest(
+        tool_version=__version__, command=run.command,
+        started=run.clock.started, finished=run.clock.now(), wall_s=run.clock.elapsed_s(),
+        settings=settings_module.to_mapping(run.settings),
+        models=tuple(ModelRecord(c.name, c.sha256, c.licence) for c in run.store.used),
+        source=source, result=result, topics=topics, timings=run.recorder.timings(),
+        regions_file=hashed_file(regions_path),
+        flags=find_flags(
+            lambda: RegionsReader(regions_path), settings_module.target_kinds(run.settings),
+            run.recorder.flags(),
+        ),
+    )
+    write_manifest(manifest, sidecar / MANIFEST_NAME)
+    write_report(manifest, run.recorder.pictures(), sidecar / REPORT_NAME)
+    return manifest
+
+
+def hashed_file(path: Path) -> FileRecord:
+    """Return a file's name, size and sha256."""
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return FileRecord(path.name, path.stat().st_size, digest.hexdigest())

@@ -7,13 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anon_ros import factory
-from anon_ros.audit.manifest import manifest_path, read_manifest, sidecar_path
+from anon_ros.audit.manifest import REGIONS_NAME, manifest_path, read_manifest, sidecar_path
 from anon_ros.audit.regions_file import RegionsIndex
 from anon_ros.bags.topics import Action, TopicPlan
 from anon_ros.bags.verify import Search, verify_bags
 from anon_ros.core import settings as settings_module
 from anon_ros.models.store import ModelStore
-from anon_ros.runs.bag import REGIONS_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,10 +4,11 @@
 import sys
 from pathlib import Path
 
+from anon_ros.audit.manifest import REGIONS_NAME
 from anon_ros.audit.regions_file import RegionsReader
 from anon_ros.core.regions import Kind
 from anon_ros.core.settings import Settings
-from anon_ros.runs.bag import REGIONS_NAME, BagJob, anonymize_bag
+from anon_ros.runs.bag import BagJob, anonymize_bag
 
 
 def main(source: Path, target: Path) -> None:
