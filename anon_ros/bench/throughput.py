@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,9 +51,9 @@ def measure_copy(folder: Path, storage: str, repeats: int = 5) -> dict[str, obje
     ours, bare = [], []
     for i in range(repeats):
         job = BagJob(source, folder / f'ours_{storage}_{i}')
-        ours.append(_timed(lambda job=job: anonymize_bag(job, settings, detector=_Blind())))
+        ours.append(_timed(partial(anonymize_bag, job, settings, detector=_Blind())))
         target = folder / f'bare_{storage}_{i}'
-        bare.append(_timed(lambda target=target: _bare_copy(source, target, storage)))
+        bare.append(_timed(partial(_bare_copy, source, target, storage)))
     ratio = float(np.median(ours) / np.median(bare))
     return {
         'storage': storage, 'messages': SMALL_MESSAGES + BIG_MESSAGES,

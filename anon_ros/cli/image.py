@@ -3,46 +3,41 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from anon_ros.cli.options import DONE, WITHHELD, JsonOption
+from anon_ros.audit.manifest import REPORT_NAME
+from anon_ros.cli.bag import RegionsFile, print_summary, status_of
+from anon_ros.cli.options import WITHHELD, JsonOption
 from anon_ros.cli.progress import progress_bar
 from anon_ros.core.settings import Settings
-from anon_ros.runs.images import ImagesResult, anonymize_images
+from anon_ros.runs.images import anonymize_images
 
 
 def image(
     source: Annotated[Path, typer.Argument(help='An image, or a folder of images.')],
     target: Annotated[Path, typer.Argument(help='The anonymized copy; never overwritten.')],
     *,
+    regions: RegionsFile = None,
     settings: Settings,
     as_json: JsonOption = False,
 ) -> int:
-    """Anonymize image files (JPEG, PNG)."""
+    """Anonymize image files (JPEG, PNG); other files of a folder are not copied."""
     with progress_bar('image', 'files') as show:
         result = anonymize_images(
-            source, target, settings, progress=lambda done, total: show(done, total, None)
+            source, target, settings, regions=regions, command=tuple(sys.argv),
+            progress=lambda done, total: show(done, total, None),
         )
-    print(json.dumps(_to_plain(result)) if as_json else _to_text(result, target))
-    return WITHHELD if result.withheld else DONE
-
-
-def _to_plain(result: ImagesResult) -> dict[str, object]:
-    return {
-        'images': len(result.images),
-        'regions': result.regions_by_kind(),
-        'withheld': {i.name: i.reason for i in result.images if i.reason is not None},
-        'skipped': list(result.skipped),
-    }
-
-
-def _to_text(result: ImagesResult, target: Path) -> str:
-    found = ', '.join(f'{count} {kind}' for kind, count in result.regions_by_kind().items())
-    lines = [f'{target}: {len(result.images)} images; hidden: {found}']
-    lines += [f'withheld: {i.name}: {i.reason}' for i in result.images if i.reason is not None]
-    lines += [f'skipped, no JPEG or PNG: {name}' for name in result.skipped]
-    return '\n'.join(lines)
+    if as_json:
+        print(result.manifest.to_json(), end='')
+    else:
+        print_summary(result.manifest)
+        for name in result.unwritten:
+            print(f'not written, its size is unknown: {name}')
+        for name in result.skipped:
+            print(f'skipped, no JPEG or PNG: {name}')
+        print(f'report    {result.sidecar / REPORT_NAME}')
+    return WITHHELD if result.unwritten else status_of(result.manifest)

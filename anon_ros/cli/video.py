@@ -3,37 +3,36 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from anon_ros.audit.recorder import RunRecorder
-from anon_ros.cli.options import DONE, WITHHELD, JsonOption
+from anon_ros.audit.manifest import REPORT_NAME
+from anon_ros.cli.bag import RegionsFile, print_summary, status_of
+from anon_ros.cli.options import JsonOption
 from anon_ros.cli.progress import progress_bar
 from anon_ros.core.settings import Settings
-from anon_ros.runs.video import anonymize_video, kinds_hidden
+from anon_ros.runs.video import anonymize_video
 
 
 def video(
     source: Annotated[Path, typer.Argument(help='A video file.')],
     target: Annotated[Path, typer.Argument(help='The anonymized copy; never overwritten.')],
     *,
+    regions: RegionsFile = None,
     settings: Settings,
     as_json: JsonOption = False,
 ) -> int:
     """Anonymize a video file; sound is copied as it is, and a voice is not anonymized."""
-    recorder = RunRecorder()
     with progress_bar('video', 'pictures') as show:
         result = anonymize_video(
-            source, target, settings, recorder=recorder,
-            progress=lambda done, total: show(done, total, recorder),
+            source, target, settings, regions=regions, command=tuple(sys.argv), progress=show,
         )
     if as_json:
-        print(json.dumps(asdict(result)))
+        print(result.manifest.to_json(), end='')
     else:
-        print(f'{target}: {result.pictures} pictures; hidden: {kinds_hidden(result.regions)}; '
-              f'{result.withheld} withheld')
-    return WITHHELD if result.withheld else DONE
+        print_summary(result.manifest)
+        print(f'report    {result.sidecar / REPORT_NAME}')
+    return status_of(result.manifest)

@@ -9,24 +9,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anon_ros import factory
+from anon_ros.audit.frame_regions import FrameRegions
+from anon_ros.audit.manifest import FileRecord, sidecar_path
 from anon_ros.core.frame_anonymizer import Outcome
 from anon_ros.core.interfaces import Sighting
-from anon_ros.core.regions import Kind, Regions
-from anon_ros.errors import FrameError, OutputError
+from anon_ros.core.regions import Regions
+from anon_ros.errors import FrameError, OutputError, RegionsError
 from anon_ros.media.thumbnail import thumbnail
-from anon_ros.models.store import ModelStore
+from anon_ros.runs.records import Run
+from anon_ros.runs.sidecar import KnownPictures, files_source, open_sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from anon_ros.audit.manifest import Manifest
     from anon_ros.audit.recorder import RunRecorder
     from anon_ros.core.frame_anonymizer import FrameAnonymizer
     from anon_ros.core.interfaces import RegionDetector, RegionTracker
     from anon_ros.core.settings import Settings
     from anon_ros.media.video_file import VideoFileReader, VideoFileWriter
     from anon_ros.media.video_frame import VideoPicture
+    from anon_ros.runs.sidecar import Sidecar
 
+TOPIC = 'video'
 LOOKS_PER_WORKER = 2
 MOST_HELD = 150
 """Decoded pictures in memory: the look-ahead window is cut here, whatever its length in s."""
@@ -38,16 +44,17 @@ class _Shot:
 
     picture: VideoPicture
     seen: Future[Sighting]
-    reason: str | None = None
+    number: int
+    stamp_ns: int
+    reason: str = ''
 
 
 @dataclass(frozen=True)
 class VideoResult:
-    """What became of a video's pictures, and how many regions of each kind were hidden."""
+    """What became of a video: the manifest, and where it and the report lie."""
 
-    pictures: int
-    withheld: int
-    regions: dict[str, int]
+    manifest: Manifest
+    sidecar: Path
 
 
 def anonymize_video(
@@ -55,37 +62,65 @@ def anonymize_video(
     target: Path,
     settings: Settings,
     *,
-    recorder: RunRecorder,
-    progress: Callable[[int, int], None] = lambda *_: None,
+    regions: Path | None = None,
+    command: tuple[str, ...] = (),
+    progress: Callable[[int, int, RunRecorder], None] = lambda *_: None,
     detector: RegionDetector | None = None,
 ) -> VideoResult:
     """
     Write an anonymized copy of a video file; its sound and subtitles are copied.
 
-    progress: called with pictures done and in all, -1 where the file does not say.
-    Raises InputError and OutputError; the target appears whole or not at all.
+    regions: a regions file to render from.
+    progress: called with pictures done, and in all, -1 where the file does not say.
+    Raises InputError, RegionsError and OutputError; the target appears whole or not at all.
     """
     from anon_ros.media.video_file import VideoFileReader, VideoFileWriter, container_of
 
     container = container_of(target)
     if target.exists():
         raise OutputError(f'{target} exists already; name another target, or move it')
-    detector = detector or factory.build_detector(settings, ModelStore())
-    partial = target.with_name(target.name + '.partial')
-    max_pixels = int(settings.max_megapixels * 1e6)
+    run, partial = Run(settings, command), target.with_name(target.name + '.partial')
     try:
-        with VideoFileReader(source, max_pixels=max_pixels) as reader, ThreadPoolExecutor(
-            factory.thread_count(settings)
-        ) as pool, VideoFileWriter(partial, reader, container) as writer:
-            run = _VideoRun(reader, writer, settings, detector, pool, recorder)
-            result = run.run(progress)
-        partial.rename(target)
+        with VideoFileReader(source, max_pixels=int(settings.max_megapixels * 1e6)) as reader:
+            origin = files_source(source, [source], TOPIC)
+            known = None if regions is None else KnownPictures(regions, origin)
+            if known is None and detector is None:
+                detector = factory.build_detector(settings, run.store)
+            with open_sidecar(sidecar_path(target), run, origin, TOPIC) as records:
+                with ThreadPoolExecutor(factory.thread_count(settings)) as pool, VideoFileWriter(
+                    partial, reader, container
+                ) as writer:
+                    eyes = _Eyes(detector, known)
+                    _VideoRun(reader, writer, run, eyes, pool, records).run(progress)
+                size_bytes = partial.stat().st_size
+                manifest = records.finish(target.name, [FileRecord(target.name, size_bytes)])
+                partial.rename(target)
     except OSError as error:
         raise OutputError(f'{target}: cannot be written: {error}') from error
-    except BaseException:
+    finally:
         partial.unlink(missing_ok=True)
-        raise
-    return result
+    return VideoResult(manifest, sidecar_path(target))
+
+
+@dataclass(frozen=True)
+class _Eyes:
+    """Looks into pictures, or into a regions file about them."""
+
+    detector: RegionDetector | None
+    known: KnownPictures | None
+
+    def look(self, picture: VideoPicture, number: int, stamp_ns: int) -> Sighting:
+        """Return what is seen; raise whatever goes wrong, and FrameError for a withheld one."""
+        image_bgr = picture.view_bgr()
+        if self.known is not None:
+            found = self.known.find(TOPIC, number)
+            if found.outcome == Outcome.MASKED.value:
+                raise FrameError(found.reason or 'withheld before')
+            return Sighting(stamp_ns, found.regions, picture.size_wh)
+        if self.detector is None:
+            raise FrameError('nobody looked into it')
+        regions = self.detector.detect(image_bgr)
+        return Sighting(stamp_ns, regions, picture.size_wh, thumbnail(image_bgr))
 
 
 class _VideoRun:
@@ -95,46 +130,49 @@ class _VideoRun:
         self,
         reader: VideoFileReader,
         writer: VideoFileWriter,
-        settings: Settings,
-        detector: RegionDetector,
+        run: Run,
+        eyes: _Eyes,
         pool: ThreadPoolExecutor,
-        recorder: RunRecorder,
+        records: Sidecar,
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._detector = detector
+        self._eyes = eyes
         self._pool = pool
-        self._recorder = recorder
-        self._anonymizer: FrameAnonymizer = factory.build_anonymizer(settings)
-        self._tracker: RegionTracker = factory.build_tracker(settings)
+        self._records = records
+        self._recorder = run.recorder
+        self._anonymizer: FrameAnonymizer = factory.build_anonymizer(run.settings)
+        is_known = eyes.known is not None
+        self._tracker: RegionTracker = factory.build_tracker(run.settings, is_known=is_known)
         self._looking: deque[_Shot] = deque()
         self._held: deque[_Shot] = deque()
-        self._most_looks = LOOKS_PER_WORKER * factory.thread_count(settings)
+        self._most_looks = LOOKS_PER_WORKER * factory.thread_count(run.settings)
 
-    def run(self, progress: Callable[[int, int], None]) -> VideoResult:
+    def run(self, progress: Callable[[int, int, RunRecorder], None]) -> None:
         """Carry all pictures over."""
         total = self._reader.picture_count or -1
         period_ns = round(1e9 / self._reader.rate)
         for number, picture in enumerate(self._reader.pictures()):
-            seen = self._pool.submit(_look, picture, self._detector, number * period_ns)
-            self._looking.append(_Shot(picture, seen))
+            stamp_ns = number * period_ns
+            seen = self._pool.submit(self._eyes.look, picture, number, stamp_ns)
+            self._looking.append(_Shot(picture, seen, number, stamp_ns))
             while len(self._looking) > self._most_looks or len(self._held) > MOST_HELD:
                 self._track_next()
-            progress(number + 1, total)
+            progress(number + 1, total, self._recorder)
         while self._looking:
             self._track_next()
         self._write(self._tracker.flush())
-        totals = self._recorder.totals()
-        return VideoResult(totals.frames, totals.withheld, totals.regions)
 
     def _track_next(self) -> None:
         if self._looking:
             shot = self._looking.popleft()
             try:
                 sighting = shot.seen.result()
+            except RegionsError:
+                raise
             except Exception as error:  # noqa: BLE001 - fails closed: the picture is masked
                 shot.reason = f'{type(error).__name__}: {error}'
-                sighting = Sighting(0, Regions.empty(), shot.picture.size_wh)
+                sighting = Sighting(shot.stamp_ns, Regions.empty(), shot.picture.size_wh)
             self._held.append(shot)
             self._write(self._tracker.push(sighting))
         if len(self._held) > MOST_HELD:
@@ -144,13 +182,14 @@ class _VideoRun:
         for sighting in sightings:
             shot = self._held.popleft()
             outcome = self._render(shot, sighting.regions)
-            self._recorder.frame(
-                'video', sighting.stamp_ns, sighting.regions, outcome.value, shot.reason
-            )
+            self._records.frame(FrameRegions(
+                TOPIC, shot.number, shot.stamp_ns, shot.stamp_ns, shot.picture.size_wh,
+                sighting.regions, outcome.value, shot.reason,
+            ))
 
     def _render(self, shot: _Shot, regions: Regions) -> Outcome:
         try:
-            if shot.reason is None:
+            if not shot.reason:
                 self._anonymizer.overwrite(shot.picture, regions)
                 self._writer.write(shot.picture)
                 return Outcome.ANONYMIZED if len(regions) else Outcome.UNCHANGED
@@ -159,13 +198,3 @@ class _VideoRun:
         self._writer.write_masked(shot.picture)
         return Outcome.MASKED
 
-
-def _look(picture: VideoPicture, detector: RegionDetector, stamp_ns: int) -> Sighting:
-    image_bgr = picture.view_bgr()
-    regions = detector.detect(image_bgr)
-    return Sighting(stamp_ns, regions, picture.size_wh, thumbnail(image_bgr))
-
-
-def kinds_hidden(regions: dict[str, int]) -> str:
-    """Return the counts of regions as a phrase."""
-    return ', '.join(f'{regions.get(kind.label, 0)} {kind.label}' for kind in Kind)

@@ -164,7 +164,8 @@ def test_images(tmp_path, models, shared_dir):
     done = anon_ros('image', face, tmp_path / 'out.jpg', '--target', 'face', '--json',
                     models=models)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)['regions']['face'] >= 1
+    counts = json.loads(done.stdout)['topics'][0]['camera']['regions_by_kind']
+    assert counts['face'] >= 1
     assert (tmp_path / 'out.jpg').read_bytes() != face.read_bytes()
 
 
