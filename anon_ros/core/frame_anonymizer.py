@@ -10,14 +10,11 @@ nobody could look into is never taken for one with nothing to hide.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-
 from anon_ros.core import boxes
-from anon_ros.core.regions import Mask, Regions
+from anon_ros.core.regions import Regions
 
 if TYPE_CHECKING:
     from anon_ros.core.interfaces import RegionAnonymizer
@@ -58,12 +55,14 @@ class FrameAnonymizer:
         self._margin = margin
 
     def hidden(self, regions: Regions) -> Regions:
-        """Return the regions as they are hidden: larger by the margin on each side."""
-        grown = boxes.grow(regions.boxes_xyxy, self._margin, LEAST_MARGIN_PX)
-        masks = tuple(
-            None if mask is None else self._grow_mask(mask) for mask in regions.masks
+        """
+        Return the regions as they are hidden: boxes larger by the margin on each side.
+
+        A silhouette stays as it is: whoever finds it has made it larger than what was seen.
+        """
+        return regions.with_boxes(
+            boxes.grow(regions.boxes_xyxy, self._margin, LEAST_MARGIN_PX)
         )
-        return replace(regions, boxes_xyxy=grown, masks=masks)
 
     def overwrite(self, frame: Frame, regions: Regions) -> None:
         """
@@ -84,14 +83,6 @@ class FrameAnonymizer:
             return AnonymizedFrame(Outcome.UNCHANGED, None)
         self.overwrite(frame, regions)
         return AnonymizedFrame(Outcome.ANONYMIZED, frame.encode())
-
-    def _grow_mask(self, mask: Mask) -> Mask:
-        """Return the silhouette, larger by the margin of its shorter side."""
-        shorter = min(mask.inside.shape)
-        pixels = int(np.ceil(max(shorter * self._margin, LEAST_MARGIN_PX)))
-        padded = np.pad(mask.inside, pixels).astype(np.uint8)
-        disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
-        return Mask(cv2.dilate(padded, disk).astype(bool), mask.x - pixels, mask.y - pixels)
 
 
 def masked(frame: Frame, reason: str) -> AnonymizedFrame:
