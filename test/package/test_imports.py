@@ -16,6 +16,7 @@ LEVELS = (
     ('bench',),
     ('nodes', 'runs'),
     ('factory', 'demo'),
+    ('datasets',),
     ('bags', 'training'),
     ('audit',),
     ('detection', 'tracking', 'anonymization'),
