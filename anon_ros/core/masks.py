@@ -17,7 +17,7 @@ from anon_ros.core.boxes import Rect
 from anon_ros.core.regions import Mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -63,9 +63,7 @@ def paste(masks: Iterable[Mask], size_wh: tuple[int, int]) -> BoolArray:
     width, height = size_wh
     whole = np.zeros((height, width), bool)
     for mask in masks:
-        rows, columns = mask.inside.shape
-        rect = Rect(mask.x, mask.y, mask.x + columns, mask.y + rows)
-        seen = rect.intersect(Rect(0, 0, width, height))
+        seen = rect_of(mask).intersect(Rect(0, 0, width, height))
         if not seen.is_empty:
             whole[seen.y_min:seen.y_max, seen.x_min:seen.x_max] |= mask.inside[
                 seen.y_min - mask.y:seen.y_max - mask.y, seen.x_min - mask.x:seen.x_max - mask.x]
@@ -119,6 +117,32 @@ def without_specks(inside: BoolArray, least_area_px: int) -> BoolArray:
     is_kept = stats[:, cv2.CC_STAT_AREA] >= least_area_px
     is_kept[0] = False
     return np.asarray(is_kept[labels])
+
+
+def rect_of(mask: Mask) -> Rect:
+    """Return the rectangle of the image that the mask's array lies over."""
+    rows, columns = mask.inside.shape
+    return Rect(mask.x, mask.y, mask.x + columns, mask.y + rows)
+
+
+def join(parts: Sequence[Mask]) -> Mask:
+    """Return the union of at least one mask, in the least rectangle that holds their arrays."""
+    edges = np.array([rect_of(part) for part in parts], np.int64)
+    x_min, y_min = (int(value) for value in edges[:, :2].min(axis=0))
+    x_max, y_max = (int(value) for value in edges[:, 2:].max(axis=0))
+    shifted = [Mask(part.inside, part.x - x_min, part.y - y_min) for part in parts]
+    return Mask(paste(shifted, (x_max - x_min, y_max - y_min)), x_min, y_min)
+
+
+def contact(mask: Mask, other: Mask) -> int:
+    """Return how many pixels of the other mask lie on this one or next to it, over corners too."""
+    if rect_of(mask).grow(1, 1).intersect(rect_of(other)).is_empty:
+        return 0
+    rows, columns = mask.inside.shape
+    around = cv2.dilate(np.pad(mask.inside, 1).astype(np.uint8), np.ones((3, 3), np.uint8))
+    beside = paste(
+        [Mask(other.inside, other.x - mask.x + 1, other.y - mask.y + 1)], (columns + 2, rows + 2))
+    return int(np.count_nonzero(_to_bool(around) & beside))
 
 
 def rescale(mask: Mask, from_wh: tuple[int, int], to_wh: tuple[int, int]) -> Mask:

@@ -31,13 +31,17 @@ SMALLNESS_RANGE = (-1.0, 1.0)
 BOX_MARGIN = 0.1
 BOX_MARGIN_PX = 1.0
 
-PERSON_SCORE = 0.05
+PERSON_SCORE = 0.3
 """A box of less is evidence, and no person of its own."""
 SAME_PERSON_IOU = 0.6
-DOUBTFUL_SCORE = 0.3
-DOUBTFUL_COVER = 0.3
+LEAST_COVER = 0.3
+"""A silhouette that fills less of its box is not believed: the box is hidden whole."""
 GAP_PX = 2
 SPECK_PX = 6
+SLIVER_SHARE = 0.25
+"""What hangs on a person and is smaller than this share of him is a part of him."""
+BOXLESS_TRUST = 0.45
+"""Scores of silhouettes without a box stay below this: they are never beyond doubt."""
 
 
 class Silhouette(NamedTuple):
@@ -54,7 +58,7 @@ def gather(
     Return silhouettes that together cover every pixel whose evidence passes the threshold.
 
     lead: (h, w) logits of a person less the best other class. boxes_xyxy: (N, 4) in its pixels,
-    many for one person; scores: (N,), 0..1. A sure box in which hardly anything passes is a
+    many for one person; scores: (N,), 0..1. A person's box in which hardly anything passes is a
     silhouette as a whole. Specks of a few pixels, alone in the image, are noise.
     """
     grown = boxes.grow(boxes_xyxy, BOX_MARGIN, BOX_MARGIN_PX)
@@ -65,7 +69,8 @@ def gather(
     grown, scores = grown[is_person], scores[is_person]
     kept = boxes.non_maximum_suppression(grown, scores, SAME_PERSON_IOU)
     people, rest = _within_boxes(seen, grown[kept], scores[kept])
-    return people + [_part(part, lead) for part in masks.components(rest)]
+    parts = _attach(masks.components(rest), people)
+    return people + [_boxless(part, lead) for part in parts]
 
 
 def box_evidence(
@@ -110,10 +115,9 @@ def _within_boxes(
             continue
         window = (slice(rect.y_min, rect.y_max), slice(rect.x_min, rect.x_max))
         inside = seen[window]
-        is_doubtful = inside.mean() < DOUBTFUL_COVER
-        if is_doubtful and score >= DOUBTFUL_SCORE:
+        if inside.mean() < LEAST_COVER:
             inside = np.ones_like(inside)
-        elif is_doubtful or not rest[window].any():
+        elif not rest[window].any():
             continue
         inside = masks.fill_holes(masks.close_gaps(inside, GAP_PX))
         people.append(Silhouette(masks.trim(Mask(inside, rect.x_min, rect.y_min)), score))
@@ -121,11 +125,28 @@ def _within_boxes(
     return people, rest
 
 
-def _part(mask: Mask, lead: Float32Array) -> Silhouette:
+def _attach(parts: list[Mask], people: list[Silhouette]) -> list[Mask]:
+    """Join what sticks out of a person's box to that person, in place; return the other parts."""
+    others = []
+    areas = [int(person.mask.inside.sum()) for person in people]
+    for part in parts:
+        area = int(part.inside.sum())
+        contacts = [
+            masks.contact(part, person.mask) if area <= SLIVER_SHARE * whole else 0
+            for person, whole in zip(people, areas, strict=True)
+        ]
+        if max(contacts, default=0) == 0:
+            others.append(part)
+            continue
+        owner = contacts.index(max(contacts))
+        joined = masks.join([people[owner].mask, part])
+        people[owner] = people[owner]._replace(mask=joined)
+    return others
+
+
+def _boxless(mask: Mask, lead: Float32Array) -> Silhouette:
     rows, columns = mask.inside.shape
     window = lead[mask.y:mask.y + rows, mask.x:mask.x + columns]
     best = float(window[mask.inside].max())
     filled = masks.fill_holes(mask.inside)
-    return Silhouette(Mask(filled, mask.x, mask.y), float(1 / (1 + np.exp(-best))))
-
-
+    return Silhouette(Mask(filled, mask.x, mask.y), BOXLESS_TRUST / (1 + float(np.exp(-best))))

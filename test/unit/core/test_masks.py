@@ -162,6 +162,22 @@ def test_rescale_of_a_part_equals_the_part_of_a_rescale(inside, x, y, width, hei
         masks.paste([masks.rescale(whole, (24, 24), (width, height))], (width, height)))
 
 
+@given(silhouettes, silhouettes, st.integers(-9, 9), st.integers(-9, 9))
+def test_join_is_the_union(a, b, x, y):
+    parts = [Mask(a, 12, 12), Mask(b, 12 + x, 12 + y)]
+    joined = masks.join(parts)
+    np.testing.assert_array_equal(masks.paste([joined], (40, 40)), masks.paste(parts, (40, 40)))
+
+
+@given(silhouettes, silhouettes, st.integers(-13, 13), st.integers(-13, 13))
+def test_contact_counts_what_lies_within_a_pixel(a, b, x, y):
+    first, second = Mask(a, 20, 20), Mask(b, 20 + x, 20 + y)
+    ours, theirs = (np.argwhere(masks.paste([m], (60, 60))) for m in (first, second))
+    gaps = np.abs(ours[:, None] - theirs[None]).max(axis=2)
+    expected = int((gaps.min(axis=0) <= 1).sum()) if gaps.size else 0
+    assert masks.contact(first, second) == expected
+
+
 def test_rescale_to_the_same_size_changes_nothing():
     part = Mask(ring(), 2, 3)
     assert masks.rescale(part, (20, 20), (20, 20)) is part

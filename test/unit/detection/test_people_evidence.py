@@ -57,13 +57,31 @@ def test_a_silhouette_outside_every_box_is_a_region_of_its_own():
     people = people_in(lead, [[10, 10, 30, 50]], [0.9])
     assert len(people) == 3
     np.testing.assert_array_equal(hidden(people), lead > 0)
-    assert people[1].score == pytest.approx(1 / (1 + np.exp(-5.0)))
+    assert 0.4 < people[1].score < people_evidence.BOXLESS_TRUST
+    assert people[1].score > people_in(lead_of((5, 10, 60, 64), value=1.0))[0].score
 
 
 def test_what_sticks_out_of_a_box_is_hidden_too():
     lead = lead_of((12, 58, 15, 27))
     people = people_in(lead, [[10, 10, 30, 40]], [0.9])
     assert hidden(people)[12:58, 15:27].all()
+    assert len(people) == 2
+
+
+def test_a_sliver_beside_a_person_belongs_to_it():
+    lead = lead_of((12, 48, 15, 27), (46, 51, 27, 34))
+    people = people_in(lead, [[10, 10, 25, 50]], [0.9])
+    assert len(people) == 1
+    np.testing.assert_array_equal(hidden(people), lead > 0)
+
+
+def test_a_sliver_goes_to_whom_it_touches_most():
+    lead = lead_of((12, 48, 10, 24), (12, 48, 30, 44), (40, 44, 24, 30), (30, 40, 28, 30))
+    boxes = [[10, 10, 22, 50], [32, 10, 44, 50]]
+    people = people_in(lead, boxes, [0.9, 0.8])
+    assert len(people) == 2
+    assert people[1].mask.x < 30
+    np.testing.assert_array_equal(hidden(people), lead > 0)
 
 
 def test_a_box_lets_a_faint_silhouette_pass_and_only_in_it():
@@ -78,6 +96,13 @@ def test_holes_are_closed():
     lead[20:30, 19:23] = NOBODY
     assert hidden(people_in(lead, [[10, 10, 30, 50]], [0.9]))[12:48, 15:27].all()
     assert hidden(people_in(lead))[12:48, 15:27].all()
+
+
+def test_weak_boxes_are_no_people_of_their_own():
+    lead = lead_of((12, 48, 12, 68), value=-1.0)
+    people = people_in(lead, [[10, 10, 40, 50], [40, 10, 70, 50]], [0.2, 0.25])
+    assert len(people) == 1
+    assert hidden(people)[12:48, 12:68].all()
 
 
 def test_many_boxes_of_one_person_are_one_region():
