@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # A network is kept compiled for these many sizes, and for inputs of these many values in all:
 # what it needs besides is in proportion, about 8 bytes a value for each stream.
 MAX_COMPILED = 24
-MAX_COMPILED_VALUES = 50_000_000
+MAX_COMPILED_VALUES = 150_000_000
 
 _Sizes: TypeAlias = 'tuple[tuple[str, Shape], ...]'
 

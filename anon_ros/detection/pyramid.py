@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from anon_ros.core.regions import Float32Array, IntArray, UInt8Array
 
 MERGE_IOU = 0.4
-# What the coarser of two neighbouring passes sees well, and from where the finer one need not
-# look any more, in px of the coarser pass's network input.
-COARSER_FROM_PX = 32.0
-FINER_UNTIL_PX = 72.0
+# Where the coarser of two neighbouring passes begins to see well, and where the finer one need not
+# look any more, in px of the coarser pass's network input. In between both count: what one of
+# them misses, or sees the half of, is often whole in the other.
+COARSER_FROM_PX = 24.0
+FINER_UNTIL_PX = 110.0
 # The largest faces a pass is good at, in px of its network input.
 LARGEST_PX = 400.0
 # A pass over more pixels than this runs on tiles: that bounds memory, and is no slower.

@@ -49,16 +49,16 @@ def test_every_size_is_somebodys(height_px, finest, steps):
 
 
 def test_a_finer_pass_stops_where_a_coarser_one_sees_well():
-    fine, coarse = plan_passes((2.0, 0.5))
+    fine, coarse = plan_passes((2.0, 1.0))
     assert (fine.scale, fine.least_px) == (2.0, 0)
-    assert fine.most_px * coarse.scale == 72
-    assert coarse.least_px * coarse.scale == 32
+    assert fine.most_px * coarse.scale == 110
+    assert coarse.least_px * coarse.scale == 24
 
 
 def test_no_pass_is_asked_for_more_than_it_can():
     fine, coarse = plan_passes((2.0, 0.2))
     assert fine.most_px == 200
-    assert coarse.least_px == 160
+    assert coarse.least_px == 120
 
 
 def test_what_is_outside_the_range_of_its_pass_does_not_count():
