@@ -91,7 +91,9 @@ def build_tracker(
     from anon_ros.tracking.two_sided import TwoSidedTracker
 
     window_s = 0.0 if is_known else settings.window_s
-    return TwoSidedTracker(window_s, first_track_id=first_track_id)
+    return TwoSidedTracker(
+        window_s, carry_s=settings.carry_s, first_track_id=first_track_id
+    )
 
 
 def _build_faces(settings: Settings, store: ModelStore, streams: int) -> RegionDetector:

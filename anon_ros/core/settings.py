@@ -94,6 +94,10 @@ class Settings:
         1.0, 'How far a recording is searched ahead and back for a track, in s; 0 for not at all.',
         minimum=0.0, maximum=10.0, is_live=False,
     )
+    carry_s: float = _setting(
+        0.3, 'How long a track is hidden before its first and after its last sighting, in s.',
+        minimum=0.0, maximum=10.0, is_live=False,
+    )
     threads: int = _setting(
         0, 'Worker threads; 0 for one per core.', minimum=0, maximum=256, is_live=False,
     )
