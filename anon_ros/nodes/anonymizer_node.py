@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 LISTENERS_PERIOD_S = 0.2
 DIAGNOSTICS_PERIOD_S = 1.0
 WARNING_PERIOD_S = 5.0
+MOST_REASONS = 5
 
 
 class AnonymizerNode(LifecycleNode):
@@ -213,13 +215,13 @@ class _Warnings:
     def __init__(self, logger: Any) -> None:
         self._logger = logger
         self._lock = threading.Lock()
-        self._waiting: dict[tuple[str, str], tuple[int, str]] = {}
+        self._waiting: dict[tuple[str, str], Counter[str]] = {}
         self._last_s: dict[tuple[str, str], float] = {}
 
     def add(self, camera: str, cause: str, reason: str) -> None:
         with self._lock:
-            count, _ = self._waiting.get((camera, cause), (0, ''))
-            self._waiting[camera, cause] = count + 1, reason
+            reasons = self._waiting.setdefault((camera, cause), Counter())
+            reasons[reason if reason in reasons or len(reasons) < MOST_REASONS else 'other'] += 1
 
     def flush(self) -> None:
         now_s = time.monotonic()
@@ -228,6 +230,7 @@ class _Warnings:
                 key: self._waiting.pop(key) for key in tuple(self._waiting)
                 if now_s - self._last_s.get(key, -WARNING_PERIOD_S) >= WARNING_PERIOD_S
             }
-        for (camera, cause), (count, reason) in due.items():
+        for (camera, cause), reasons in due.items():
             self._last_s[camera, cause] = now_s
-            self._logger.warning(f'{camera}: {count} frames withheld by {cause}: {reason}')
+            told = '; '.join(f'{count} times: {reason}' for reason, count in reasons.items())
+            self._logger.warning(f'{camera}: frames withheld by {cause}: {told}')

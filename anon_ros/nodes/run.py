@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 
-from anon_ros.errors import UsageError
+from anon_ros.errors import SettingError, UsageError
 from anon_ros.nodes.anonymizer_node import AnonymizerNode
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def run_node(
     """
     _init(arguments)
     try:
-        node = AnonymizerNode(build_detector=build_detector)
+        node = _create(build_detector)
         try:
             if autostart:
                 _start(node)
@@ -51,6 +52,13 @@ def _init(arguments: Sequence[str]) -> None:
     except RuntimeError as error:
         # rclpy's errors of bad arguments have had several names; all are RuntimeErrors.
         raise UsageError(f'ROS does not take these arguments: {error}') from error
+
+
+def _create(build_detector: Callable[[Settings], RegionDetector] | None) -> AnonymizerNode:
+    try:
+        return AnonymizerNode(build_detector=build_detector)
+    except ParameterException as error:
+        raise SettingError(' '.join(str(error).split())) from error
 
 
 def _start(node: AnonymizerNode) -> None:
