@@ -135,7 +135,7 @@ def test_a_network_that_meets_many_sizes_forgets_and_still_answers(
     from anon_ros.detection import openvino_network as module
     monkeypatch.setattr(module, limit, 2 if limit == 'MAX_COMPILED' else 2 * 3 * 8 * 30)
     network = openvino_network(convolution_path, threads=2, image_input=True)
-    batches = [random_images(1, 8, 20 + i % 5, 3, seed=i) for i in range(20)]
+    batches = [random_images(1, 8, 20 + i % 4, 3, seed=i) for i in range(8)]
     with ThreadPoolExecutor(4) as pool:
         for images, outputs in zip(batches, pool.map(network.run, batches), strict=True):
             np.testing.assert_allclose(outputs['positive'], box_sum(images))
