@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -82,7 +82,7 @@ def test_plain_pip_installs_it(workspace, tmp_path):
 
 
 def test_versions_agree():
-    xml = ElementTree.parse(ROOT / 'package.xml').getroot()
+    xml = ET.parse(ROOT / 'package.xml').getroot()
     assert xml.findtext('version') == anon_ros.__version__
     assert f"VERSION = '{anon_ros.__version__}'" in (ROOT / 'setup.py').read_text()
     assert xml.findtext('license') == 'Apache-2.0'
