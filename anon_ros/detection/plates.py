@@ -27,7 +27,7 @@ BASE_SIDE_PX = 1280
 FINE_SIDES_PX = (1920, 3840)
 MOST_ENLARGED = 3.0
 """What is blown up further shows nothing new."""
-THRESHOLDS = {'fast': 0.35, 'balanced': 0.35, 'thorough': 0.25}
+THRESHOLDS = {'fast': 0.4, 'balanced': 0.4, 'thorough': 0.35}
 
 
 class PlateDetector:

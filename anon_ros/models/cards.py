@@ -94,9 +94,9 @@ _TABLE = (
     ModelCard(
         name='plates', task='licence plate boxes', file='plates.onnx',
         source=ShippedSource('detection/weights/plates.onnx'),
-        sha256='d00ae82ed7b189d64a467664788e5f528bac5cb0f58f78338172939327755071',
+        sha256='1305f020fc41d0029bf75d7e4f5da73a2f39efa6b7fd8b48c6d17bf4dac0efcd',
         size_bytes=3676128, licence='Apache-2.0',
-        input='BGR 0..255, any size that is a multiple of 32', threshold=0.3,
+        input='BGR 0..255, any size that is a multiple of 32', threshold=0.4,
     ),
     ModelCard(
         name='yolox-nano', task='boxes of the 80 COCO classes; class 0 is a person',
