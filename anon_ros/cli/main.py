@@ -10,11 +10,13 @@ import typer
 from anon_ros import __version__
 from anon_ros.cli.bag import bag
 from anon_ros.cli.bench import bench
+from anon_ros.cli.dataset import dataset
 from anon_ros.cli.demo import demo
 from anon_ros.cli.image import image
 from anon_ros.cli.models import models
 from anon_ros.cli.node import PASS_ON, node
 from anon_ros.cli.options import command
+from anon_ros.cli.play import play
 from anon_ros.cli.report import report
 from anon_ros.cli.train import train
 from anon_ros.cli.verify import verify
@@ -26,9 +28,10 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help='Hide faces, people and licence plates in camera data; change nothing else.',
 )
-for function in (bag, verify, image, video, report, demo):
+for function in (bag, verify, image, video, dataset, report, demo):
     app.command()(command(function))
-app.command(context_settings=PASS_ON)(command(node))
+for function in (node, play):
+    app.command(context_settings=PASS_ON)(command(function))
 app.add_typer(models, name='models')
 app.add_typer(bench, name='bench')
 app.add_typer(train, name='train')

@@ -62,7 +62,9 @@ class BddReader:
     @property
     def label_files(self) -> Iterator[Path]:
         """All files that hold annotations."""
-        yield from walk(self._root / 'labels')
+        for path in walk(self._root / 'labels'):
+            if path.suffix in {'.json', '.png'}:
+                yield path
 
     def records(self) -> Iterator[ImageRecord]:
         """Yield all images with annotations, split by split, in the order of the label files."""

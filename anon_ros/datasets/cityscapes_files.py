@@ -53,7 +53,7 @@ class CityscapesReader:
         """All files that hold annotations, calibration or ego motion of these splits."""
         for kind in (LABELS, CAMERA, VEHICLE):
             for split in self.splits:
-                yield from sorted((self._root / kind / split).glob('*/*'))
+                yield from sorted((self._root / kind / split).glob(f'*/*_{kind}*'))
 
     def records(self) -> Iterator[ImageRecord]:
         """Yield all images by split, city and name."""

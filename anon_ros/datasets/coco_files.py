@@ -68,7 +68,10 @@ class CocoReader:
     @property
     def label_files(self) -> list[Path]:
         """All files that hold annotations of these splits."""
-        return [path for files in self._files.values() for path in files]
+        beside = (self._root / _LABELS).glob('*.json')
+        named = {path for files in self._files.values() for path in files}
+        return sorted(named | {
+            path for path in beside if path.stem.rsplit('_', 1)[-1] in self._files})
 
     def records(self) -> Iterator[ImageRecord]:
         """Yield all images, split by split, in the order of the files."""

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The crops of the paper's protocol, and how it changes their size.
+
+Source: the facts of arXiv 2306.05135 and of its released scripts; re-implemented.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from anon_ros.core.boxes import Rect
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from anon_ros.core.regions import BoolArray, Float32Array, Mask, UInt8Array
+
+BODY_SIZE_WH, FACE_SIZE_WH = (160, 288), (128, 128)
+_BODY_ASPECT = BODY_SIZE_WH[1] / BODY_SIZE_WH[0]
+_BODY_GROWTH, _FACE_GROWTH = 0.1, 0.35
+_LEAST_BACKGROUND = 0.3
+_CUBIC = -0.5
+
+
+def body_crop(mask: Mask, size_wh: tuple[int, int]) -> Rect:
+    """
+    Return the crop around a trimmed silhouette; it may leave the image.
+
+    Each axis grows by a tenth of the box's geometric mean inside the image, then the shorter one
+    to 288:160, then both until three tenths of the crop are background.
+    """
+    rows, columns = mask.inside.shape
+    growth = int(_BODY_GROWTH * np.sqrt(rows * columns))
+    x = _clamped(*_widened(mask.x, mask.x + columns, columns + growth, size_wh[0]), size_wh[0])
+    y = _clamped(*_widened(mask.y, mask.y + rows, rows + growth, size_wh[1]), size_wh[1])
+    width, height = x[1] - x[0], y[1] - y[0]
+    if height < width * _BODY_ASPECT:
+        y = _widened(*y, int(width * _BODY_ASPECT), size_wh[1])
+    else:
+        x = _widened(*x, max(width, int(height / _BODY_ASPECT)), size_wh[0])
+    width, height = x[1] - x[0], y[1] - y[0]
+    inside = int(mask.inside.sum())
+    if 1 - inside / (width * height) < _LEAST_BACKGROUND:
+        scale = np.sqrt(inside / (1 - _LEAST_BACKGROUND) / (width * height))
+        x = _widened(*x, int(np.ceil(scale * width)), size_wh[0])
+        y = _widened(*y, int(np.ceil(scale * height)), size_wh[1])
+    return Rect(x[0], y[0], x[1], y[1])
+
+
+def face_crop(face: Rect, size_wh: tuple[int, int]) -> Rect:
+    """
+    Return the crop around a face: a square, larger by 0.35 of its side on each side.
+
+    It is moved and grown inside the image; where no such square fits, one around the centre is
+    taken that leaves the image.
+    """
+    side = max(face.width, face.height)
+    if side > min(size_wh):
+        half = int(side * (1 + 2 * _FACE_GROWTH)) // 2
+        x, y = (face.x_min + face.x_max) // 2, (face.y_min + face.y_max) // 2
+        return Rect(x - half, y - half, x + half, y + half)
+    growth = min(int(_FACE_GROWTH * side), *((limit - side) // 2 for limit in size_wh))
+    x_min = _inside(face.x_min - (side - face.width) // 2, side, size_wh[0])
+    y_min = _inside(face.y_min - (side - face.height) // 2, side, size_wh[1])
+    whole = side + 2 * growth
+    x_min = _inside(x_min - growth, whole, size_wh[0])
+    y_min = _inside(y_min - growth, whole, size_wh[1])
+    return Rect(x_min, y_min, x_min + whole, y_min + whole)
+
+
+def cut(image: NDArray[Any], rect: Rect) -> NDArray[Any]:
+    """Return a rectangle of an image (h, w) or (h, w, c); 0 where it leaves the image."""
+    part = np.zeros((rect.height, rect.width, *image.shape[2:]), image.dtype)
+    seen = rect.intersect(Rect(0, 0, image.shape[1], image.shape[0]))
+    if not seen.is_empty:
+        part[seen.y_min - rect.y_min:seen.y_max - rect.y_min,
+             seen.x_min - rect.x_min:seen.x_max - rect.x_min] = \
+            image[seen.y_min:seen.y_max, seen.x_min:seen.x_max]
+    return part
+
+
+def shrink_body(crop: UInt8Array) -> UInt8Array:
+    """Return a body's crop at 160x288: nearest where both sides grow, else bicubic."""
+    if crop.shape[1] < BODY_SIZE_WH[0] and crop.shape[0] < BODY_SIZE_WH[1]:
+        return np.asarray(nearest(crop, BODY_SIZE_WH), np.uint8)
+    return _to_bytes(bicubic(crop, BODY_SIZE_WH))
+
+
+def shrink_face(crop: UInt8Array) -> UInt8Array:
+    """Return a face's crop at 128x128: by area where it shrinks, else bicubic."""
+    if crop.shape[0] > FACE_SIZE_WH[1]:
+        return np.asarray(
+            cv2.resize(crop, FACE_SIZE_WH, interpolation=cv2.INTER_AREA), np.uint8)
+    return _to_bytes(bicubic(crop, FACE_SIZE_WH))
+
+
+def nearest(image: NDArray[Any], size_wh: tuple[int, int]) -> NDArray[Any]:
+    """Return an image of another size; each pixel is the one at its own place, rounded down."""
+    rows = np.arange(size_wh[1]) * image.shape[0] // size_wh[1]
+    columns = np.arange(size_wh[0]) * image.shape[1] // size_wh[0]
+    return np.asarray(image[rows[:, None], columns])
+
+
+def bicubic(image: NDArray[Any], size_wh: tuple[int, int]) -> Float32Array:
+    """Return (h, w, c) float32 of another size: cubic with a = -0.5, antialiased."""
+    down, across = (
+        _cubic_weights(image.shape[0], size_wh[1]), _cubic_weights(image.shape[1], size_wh[0]))
+    tall = np.tensordot(down, image.astype(np.float32), axes=(1, 0))
+    return np.asarray(np.moveaxis(np.tensordot(across, tall, axes=(1, 1)), 0, 1), np.float32)
+
+
+def dilate_disk(inside: BoolArray, radius_px: int) -> BoolArray:
+    """Return a silhouette grown by the disk of all pixels whose centres are that near."""
+    offsets = np.arange(-radius_px, radius_px + 1)
+    disk = (offsets[:, None] ** 2 + offsets ** 2 <= radius_px ** 2).astype(np.uint8)
+    return np.asarray(cv2.dilate(inside.astype(np.uint8), disk), bool)
+
+
+def _widened(start: int, end: int, length: int, limit: int) -> tuple[int, int]:
+    """
+    Return a span of that length around another, moved into 0..limit where it fits.
+
+    A span that leaves on both sides stays there.
+    """
+    start -= (length - (end - start)) // 2
+    end = start + length
+    if start < 0 < limit - end:
+        shift = min(-start, limit - end)
+        return start + shift, end + shift
+    if end > limit and start > 0:
+        shift = min(end - limit, start)
+        return start - shift, end - shift
+    return start, end
+
+
+def _clamped(start: int, end: int, limit: int) -> tuple[int, int]:
+    return max(start, 0), min(end, limit)
+
+
+def _inside(start: int, length: int, limit: int) -> int:
+    return max(0, min(start, limit - length))
+
+
+def _cubic_weights(old: int, new: int) -> Float32Array:
+    """Return (new, old): what each old sample gives to each new one; rows sum to 1."""
+    scale = old / new
+    width = max(scale, 1.0)
+    centres = (np.arange(new) + 0.5) * scale
+    distance = np.abs(np.arange(old) + 0.5 - centres[:, None]) / width
+    near = ((_CUBIC + 2) * distance - (_CUBIC + 3)) * distance ** 2 + 1
+    far = ((distance - 5) * distance + 8) * distance * _CUBIC - 4 * _CUBIC
+    weights = np.where(distance < 1, near, np.where(distance < 2, far, 0))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+
+
+def _to_bytes(samples: Float32Array) -> UInt8Array:
+    return np.clip(np.rint(samples), 0, 255).astype(np.uint8)

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Anonymize a dataset by its own annotations; the tree, the names and the labels stay."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from anon_ros import factory
+from anon_ros.audit.frame_regions import FrameRegions, from_plain
+from anon_ros.audit.manifest import REGIONS_NAME, SIDECAR, BagRecord, FileRecord, TopicRecord
+from anon_ros.audit.regions_file import RegionsReader, RegionsWriter, Source
+from anon_ros.core.frame_anonymizer import Outcome
+from anon_ros.core.regions import Kind
+from anon_ros.core.settings import method_by_kind
+from anon_ros.datasets.disk_set import DiskSet
+from anon_ros.datasets.files import IMAGE_SUFFIXES, copy, put_json, walk
+from anon_ros.datasets.formats import check_format, open_dataset
+from anon_ros.datasets.problems import ON_ERROR, Problems
+from anon_ros.datasets.protocols import PAPER_FACE_THRESHOLDS, PROTOCOLS, check_paper_method
+from anon_ros.datasets.records import ImageRecord
+from anon_ros.errors import InputError, OutputError, UsageError
+from anon_ros.runs.dataset_image import FACES, LEFT_AS_THEY_ARE, ImageWorker
+from anon_ros.runs.records import Run, new_header, write_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from anon_ros.audit.manifest import Manifest
+    from anon_ros.core.interfaces import RegionDetector
+    from anon_ros.core.settings import Settings
+    from anon_ros.datasets.formats import DatasetReader
+    from anon_ros.datasets.problems import OnError
+
+PROBLEMS_NAME = 'problems.json'
+REGIONS_OF = {'face': Kind.FACE, 'body': Kind.BODY}
+JOBS_PER_WORKER = 4
+ALL_INDICES = 1 << 62
+
+
+@dataclass(frozen=True)
+class DatasetJob:
+    """
+    What to do.
+
+    format: coco, cityscapes or bdd100k. region: face or body. protocol: safe or paper.
+    faces: all, or matched to annotated people; None for what the protocol does.
+    splits: as the format calls them, () for all. annotations: a COCO file beside the tree.
+    on_error: stop at the first problem, or skip the image and count it.
+    resume: go on where a run that was killed stopped. command: for the manifest.
+    """
+
+    source: Path
+    target: Path
+    format: str
+    region: str = 'body'
+    protocol: str = 'safe'
+    faces: str | None = None
+    splits: tuple[str, ...] = ()
+    annotations: Path | None = None
+    on_error: OnError = 'stop'
+    resume: bool = False
+    command: tuple[str, ...] = ()
+
+
+@dataclass
+class DatasetResult:
+    """
+    What came of it.
+
+    problems: how often what was wrong. left_out: images that were not written, by reason, and
+    files that are no part of the dataset. untouched: people who are shown as they were, by
+    reason; none with the safe protocol.
+    """
+
+    manifest: Manifest
+    sidecar: Path
+    problems: Mapping[str, int]
+    left_out: Mapping[str, int]
+    untouched: Mapping[str, int]
+
+
+def anonymize_dataset(
+    job: DatasetJob,
+    settings: Settings,
+    *,
+    progress: Callable[[int, int], None] = lambda *_: None,
+    detector: RegionDetector | None = None,
+) -> DatasetResult:
+    """
+    Write an anonymized copy of a dataset.
+
+    progress: called with images done and in all, -1 for unknown.
+    detector: what finds faces; None to build it from the settings.
+    Raises UsageError, InputError, OutputError or ModelError; what was written by then lies in
+    TARGET.partial and can be gone on with.
+    """
+    settings = _checked(job, settings)
+    problems = Problems(job.on_error)
+    reader = open_dataset(
+        job.source, job.format, problems, splits=job.splits, annotations=job.annotations)
+    partial = _prepare(job)
+    run = Run(settings, job.command)
+    if job.region == 'face' and detector is None:
+        detector = factory.build_detector(settings, run.store)
+    worker = ImageWorker.of(job.source, partial, job, settings, detector, problems)
+    source = _source(job, reader)
+    task = _Task(job, reader, worker, run, partial)
+    header = new_header(source, settings)
+    path = partial / SIDECAR / REGIONS_NAME
+    is_begun = path.exists()
+    with RegionsWriter(path, header, append_after=ALL_INDICES if is_begun else None) as writer:
+        done = task.take_up(path) if is_begun else 0
+        for frame in task.frames(done, factory.thread_count(settings)):
+            writer.write(frame)
+            task.count(frame)
+            progress(frame.index + 1, -1)
+    task.copy_labels()
+    put_json(partial / SIDECAR / PROBLEMS_NAME, {
+        'counts': problems.counts, 'first': [str(problem) for problem in problems.first]})
+    manifest = task.write_manifest(source)
+    _publish(partial, job.target)
+    return DatasetResult(
+        manifest, job.target / SIDECAR, problems.counts, task.left_out, task.untouched)
+
+
+@dataclass
+class _Task:
+    """One run over a dataset, and what it counts."""
+
+    job: DatasetJob
+    reader: DatasetReader
+    worker: ImageWorker
+    run: Run
+    partial: Path
+    left_out: dict[str, int] = field(default_factory=dict)
+    untouched: dict[str, int] = field(default_factory=dict)
+
+    def take_up(self, path: Path) -> int:
+        """Count what an earlier run did; return how many images that are."""
+        done = 0
+        for line in RegionsReader(path).lines(is_whole=False):
+            frame = from_plain(line.value)
+            self.count(frame)
+            done = frame.index + 1
+        return done
+
+    def frames(self, done: int, threads: int) -> Iterator[FrameRegions]:
+        """Yield what became of each image after the first `done`, in order."""
+        jobs: deque[Future[FrameRegions]] = deque()
+        with ThreadPoolExecutor(threads) as pool:
+            try:
+                for index, record in enumerate(self._records()):
+                    if index < done:
+                        continue
+                    jobs.append(pool.submit(self.worker.run, record, index))
+                    if len(jobs) >= threads * JOBS_PER_WORKER:
+                        yield jobs.popleft().result()
+                while jobs:
+                    yield jobs.popleft().result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def count(self, frame: FrameRegions) -> None:
+        """Count what became of an image."""
+        split = frame.topic.rsplit('/', 1)[0] if '/' in frame.topic else '.'
+        self.run.recorder.frame(
+            split, frame.stamp_ns, frame.regions, Outcome(frame.outcome).value,
+            frame.reason or None)
+        if frame.outcome == Outcome.MASKED.value:
+            kind = frame.reason.split(': ', 1)[0] if frame.reason else 'no reason'
+            self.left_out[kind] = self.left_out.get(kind, 0) + 1
+        elif frame.reason.startswith(LEFT_AS_THEY_ARE):
+            for reason, number in json.loads(frame.reason[len(LEFT_AS_THEY_ARE):]).items():
+                self.untouched[reason] = self.untouched.get(reason, 0) + number
+
+    def copy_labels(self) -> None:
+        """Copy all annotations as they are."""
+        for path in self.reader.label_files:
+            is_inside = path.is_relative_to(self.job.source)
+            name = path.relative_to(self.job.source) if is_inside else path.name
+            copy(path, self.partial / name)
+
+    def write_manifest(self, source: Source) -> Manifest:
+        """Write the manifest and the report."""
+        regions = self.partial / SIDECAR / REGIONS_NAME
+        kind = f'{self.job.format} dataset'
+        return write_records(
+            self.partial / SIDECAR, run=self.run,
+            source=BagRecord(source.name, kind, source.fingerprint),
+            result=BagRecord(self.job.target.name, kind, files=(
+                FileRecord(f'{SIDECAR}/{REGIONS_NAME}', regions.stat().st_size),)),
+            topics=tuple(
+                TopicRecord(split, kind, 'anonymized', counts.frames, counts)
+                for split, counts in self.run.recorder.counts().items()))
+
+    def _records(self) -> Iterator[ImageRecord]:
+        """Yield the annotated images, then those that nobody annotated, if they can be done."""
+        seen = DiskSet()
+        try:
+            for record in self.reader.records():
+                if seen.add(record.path):
+                    yield record
+                else:
+                    text = self.worker.problems.report('duplicate id', record.path, record.id)
+                    yield replace(record, problems=(*record.problems, text))
+            yield from self._unlabelled(seen)
+        finally:
+            seen.close()
+
+    def _unlabelled(self, seen: DiskSet) -> Iterator[ImageRecord]:
+        """Yield images that nobody annotated; count every other file that is left behind."""
+        labels = DiskSet()
+        for path in self.reader.label_files:
+            labels.add(str(path))
+        can_do = self.worker.needs_no_labels and not self.job.splits
+        for path in walk(self.job.source):
+            name = path.relative_to(self.job.source).as_posix()
+            if name in seen or str(path) in labels:
+                continue
+            if path.suffix.lower() not in IMAGE_SUFFIXES:
+                self._leave_out('a file that is no part of the dataset')
+            elif can_do:
+                yield ImageRecord(path.stem, '', name, None, is_labelled=False)
+            else:
+                self._leave_out('an image that no chosen annotation names')
+        labels.close()
+
+    def _leave_out(self, reason: str) -> None:
+        self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
+
+def _checked(job: DatasetJob, settings: Settings) -> Settings:
+    """Return the settings of this job; raise UsageError for what cannot be."""
+    check_format(job.format)
+    for name, value, known in (
+        ('region', job.region, tuple(REGIONS_OF)), ('protocol', job.protocol, PROTOCOLS),
+        ('faces', job.faces or FACES[0], FACES), ('on-error', job.on_error, ON_ERROR),
+    ):
+        if value not in known:
+            raise UsageError(f"{name}: '{value}' is none of {', '.join(known)}")
+    settings = replace(settings, target=(job.region,))
+    if job.protocol == 'paper':
+        check_paper_method(method_by_kind(settings)[REGIONS_OF[job.region]])
+        if settings.threshold(Kind.FACE) is None:
+            settings = replace(settings, face_threshold=PAPER_FACE_THRESHOLDS[job.format])
+    return settings
+
+
+def _prepare(job: DatasetJob) -> Path:
+    """Return the folder to write into; nothing of an earlier run is left unless resumed."""
+    if job.target.exists():
+        raise OutputError(f'{job.target} exists already; name another target, or move it')
+    if job.target.resolve().is_relative_to(job.source.resolve()):
+        raise UsageError(f'{job.target} lies inside {job.source}; name a target elsewhere')
+    partial = job.target.with_name(job.target.name + '.partial')
+    try:
+        if partial.exists() and not job.resume:
+            if not (partial / SIDECAR / REGIONS_NAME).is_file():
+                raise OutputError(f'{partial} exists and is no dataset begun here; move it')
+            shutil.rmtree(partial)
+        (partial / SIDECAR).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f'{partial}: cannot be written: {error.strerror}') from error
+    return partial
+
+
+def _source(job: DatasetJob, reader: DatasetReader) -> Source:
+    """Return what tells this dataset and what is done to it from others."""
+    digest = hashlib.sha256(repr(
+        (job.format, job.region, job.protocol, job.faces, job.splits, job.on_error)).encode())
+    try:
+        for path in reader.label_files:
+            digest.update(f'{path.name} {path.stat().st_size}\n'.encode())
+    except OSError as error:
+        raise InputError(f'{error.filename}: cannot be read: {error.strerror}') from error
+    return Source(job.source.name, digest.hexdigest())
+
+
+def _publish(partial: Path, target: Path) -> None:
+    try:
+        partial.rename(target)
+    except OSError as error:
+        raise OutputError(f'{target}: cannot be written: {error.strerror}') from error
