@@ -9,6 +9,7 @@ distances to the four edges as in FCOS (Tian et al., 2019).
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import torch
@@ -76,7 +77,7 @@ class PlateNetwork(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
-        for head, bias in ((self.score, -4.595), (self.box, 1.0)):
+        for head, bias in ((self.score, math.log(PRIOR / (1 - PRIOR))), (self.box, 1.0)):
             nn.init.normal_(head.weight, std=0.01)
             nn.init.constant_(cast('Tensor', head.bias), bias)
 

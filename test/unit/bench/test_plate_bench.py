@@ -2,9 +2,13 @@
 import numpy as np
 import pytest
 
-from anon_ros.bench.plates import best_cover, measure_plates, shrink
+from anon_ros.bench.plates import bench_plates, best_cover, measure_plates, shrink
 from anon_ros.core.regions import Kind, Regions
-from anon_ros.training.plate_frames import PlateFrame
+from anon_ros.core.settings import Settings
+from anon_ros.detection.plates import PlateDetector
+from anon_ros.detection.runtime import load_network
+from anon_ros.models.store import ModelStore
+from anon_ros.training.plate_frames import PlateFrame, load_plate_frames
 
 NOTHING = np.zeros((0, 4), np.float32)
 
@@ -65,3 +69,23 @@ def test_frames_without_plates_give_only_false_regions():
     table = measure_plates(Fixed((12, 11, 28, 19)), [frame()])
     assert table.groups == ()
     assert table.false_per_frame == 1.0
+
+
+def test_the_shipped_network_covers_the_plates_it_never_saw(shared_dir, tmp_path):
+    settings = Settings(device='cpu', effort='fast')
+    tables = bench_plates(shared_dir / 'data' / 'plates', settings, ModelStore(tmp_path), 1)
+    assert set(tables) == {'as they are', 'half size'}
+    for table in tables.values():
+        assert table.frames == 36
+        assert min(group.covered for group in table.groups) >= 0.95
+        assert table.false_per_frame < 3
+
+
+def test_a_machine_without_bfloat16_finds_as_much(shared_dir, tmp_path):
+    frames = load_plate_frames(shared_dir / 'data' / 'plates', 'valid')[::4]
+    exact = load_network(
+        ModelStore(tmp_path).path('plates'), device='cpu', threads=1, image_input=True,
+        is_exact=True,
+    )
+    table = measure_plates(PlateDetector(exact, 0.4, 'fast'), frames)
+    assert table.groups[0].covered == 1.0
