@@ -13,7 +13,7 @@ EXTRAS = {
         'ros-rclpy', 'ros-rmw-fastrtps-cpp', 'ros-sensor-msgs', 'ros-diagnostic-msgs',
         'ros-lifecycle-msgs', 'ros-std-srvs',
     ],
-    'gan': ['torch>=2.1', 'safetensors>=0.4'],
+    'gan': ['torch>=2.5', 'safetensors>=0.4', 'onnx>=1.16'],
     'study': ['torch>=2.1', 'torchvision>=0.16', 'pycocotools>=2.0.7'],
     'fleet': ['ray>=2.9', 'fsspec>=2024.2'],
     'gpu': ['onnxruntime-gpu>=1.17'],
