@@ -33,7 +33,7 @@ def run_node(
     lifecycle manager or a launch file does. build_detector: see AnonymizerNode.
     Raises SettingError for bad parameters, UsageError where autostart fails.
     """
-    _init(arguments)
+    init_ros(arguments)
     try:
         node = _create(build_detector)
         try:
@@ -46,7 +46,8 @@ def run_node(
         rclpy.try_shutdown()
 
 
-def _init(arguments: Sequence[str]) -> None:
+def init_ros(arguments: Sequence[str]) -> None:
+    """Start ROS in this process; raise UsageError where it refuses the arguments."""
     try:
         rclpy.init(args=list(arguments))
     except RuntimeError as error:

@@ -167,7 +167,8 @@ def test_the_command_runs_it_with_the_real_networks(start, client, shared_dir):
         pytest.skip('the weights of the face network are not there')
     scene = cv2.imread(str(next((shared_dir / 'data' / 'people').rglob('*.jpg'))))
     node = start(
-        FACE, 'effort:=fast', 'max_latency_ms:=20000.0', environment={'ANON_ROS_MODELS': str(models)},
+        FACE, 'effort:=fast', 'max_latency_ms:=20000.0',
+        environment={'ANON_ROS_MODELS': str(models)},
         code=['-c', 'from anon_ros.cli.main import run; run()', 'node'],
     )
     client.listen(OUT, Image)
