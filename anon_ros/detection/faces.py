@@ -34,6 +34,9 @@ _FIRST_PART = 0.2
 # Even then the smallest are weak.
 _SMALL_PX = 16.0
 _SMALL_PART = 2 / 3
+# A large face is never that weak, and a false one hides a good part of the street.
+_LARGE_PX = 160.0
+_LARGE_PART = 1.6
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class FaceEffort:
     but never less than least_scale (or small faces would be lost in large frames) and never more
     than most_scale (where nothing is left to gain).
     coarser: the other scales, as parts of the finest.
-    threshold: the least score, of faces from 16 px; the smallest need two thirds of it.
+    threshold: the least score of faces from 16 px; the smallest need two thirds of it, those
+        above 160 px 1.6 times as much.
     """
 
     finest: float
@@ -102,8 +106,10 @@ class FaceDetector:
             self.finder, image_bgr, plan_passes(scales), threshold * _FIRST_PART)
         scores = look_again(
             self.finder, image_bgr, boxes, scores, _DOUBTFUL_BELOW_PX / scales[0])
-        is_small = boxes[:, 3] - boxes[:, 1] < _SMALL_PX
-        is_face = scores >= np.where(is_small, threshold * _SMALL_PART, threshold)
+        heights = boxes[:, 3] - boxes[:, 1]
+        parts = np.where(heights < _SMALL_PX, _SMALL_PART, 1.0)
+        parts[heights > _LARGE_PX] = _LARGE_PART
+        is_face = scores >= np.minimum(threshold * parts, 1.0)
         return Regions.of(boxes[is_face], Kind.FACE, scores[is_face])
 
     def with_threshold(self, threshold: float | None) -> FaceDetector:
