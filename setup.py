@@ -17,11 +17,11 @@ EXTRAS = {
     'study': ['torch>=2.1', 'torchvision>=0.16', 'pycocotools>=2.0.7'],
     'fleet': ['ray>=2.9', 'fsspec>=2024.2'],
     'gpu': ['onnxruntime-gpu>=1.17'],
-    'people': ['ai-edge-litert>=1.0'],
+    'people': ['torch>=2.5', 'torchvision>=0.20'],
     'demo': ['scikit-image>=0.22'],
 }
 EXTRAS['dev'] = [
-    *EXTRAS['demo'], *EXTRAS['people'],
+    *EXTRAS['demo'],
     'colcon-common-extensions>=0.3', 'coverage>=7.4', 'hypothesis>=6.90', 'mcap>=1.1', 'mypy>=1.10', 'onnx>=1.16',
     'onnxruntime>=1.17', 'pytest>=8.0', 'pytest-cov>=5.0', 'ruff>=0.6', 'types-PyYAML',
 ]

@@ -12,6 +12,7 @@ from anon_ros.bench.people_truth import compose, load_coco, load_street
 from anon_ros.bench.plates import measure_plates
 from anon_ros.core.interfaces import Sighting
 from anon_ros.core.settings import EFFORTS
+from anon_ros.detection.people import build_people_detector
 from anon_ros.media.thumbnail import thumbnail
 from anon_ros.models.store import ModelStore
 from anon_ros.training.plate_frames import load_plate_frames
@@ -40,11 +41,14 @@ def people_rows(data_dir: Path, settings: Settings) -> Iterator[dict[str, object
         'composites': compose(data_dir, 0, COMPOSITES),
     }
     for effort in EFFORTS:
-        detector = factory.build_detector(
-            replace(settings, target=('body',), effort=effort), store
-        )
+        chosen = replace(settings, target=('body',), effort=effort)
+        threads = factory.thread_count(settings)
+        detector = build_people_detector(chosen, store, threads)
+        with_keypoints = build_people_detector(chosen, store, threads, with_keypoints=True)
         for name, frames in sets.items():
-            yield _people_row(measure_people(detector, frames, f'{effort}, {name}'))
+            has_keypoints = any(frame.keypoints is not None for frame in frames)
+            searcher = with_keypoints if has_keypoints else detector
+            yield _people_row(measure_people(searcher, frames, f'{effort}, {name}'))
         tracked = _tracked(detector, sequence, settings)
         yield _people_row(measure_people(tracked, sequence, f'{effort}, street sequence, tracked'))
 
