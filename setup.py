@@ -41,7 +41,7 @@ setup(
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),
         (f'share/{NAME}/launch', sorted(map(str, Path('launch').glob('*.launch.py')))),
-        (f'share/{NAME}/config', sorted(map(str, Path('config').glob('*.yaml')))),
+        (f'share/{NAME}/config', sorted(map(str, Path('config').glob('*.*ml')))),
     ],
     install_requires=[
         'av>=12.0',

@@ -165,9 +165,9 @@ class AnonymizerNode(LifecycleNode):
             return
         for port in self._ports.values():
             is_wanted = not self._declared.node.lazy or port.has_listeners
-            if is_wanted and not port.is_listening:
+            if is_wanted:
                 port.listen()
-            elif port.is_listening and not is_wanted:
+            elif port.is_listening:
                 port.ignore()
 
     def _prepare(self, settings: Settings) -> None:

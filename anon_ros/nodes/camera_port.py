@@ -78,6 +78,7 @@ class CameraPort:
         self._infos = InfoRelay(lambda data: self._send('info', data))
         self._subscriptions: list[Any] = []
         self._is_gated = True
+        self._was_reliable = False
 
     @property
     def has_listeners(self) -> bool:
@@ -90,15 +91,36 @@ class CameraPort:
         return bool(self._subscriptions) and not self._is_gated
 
     def listen(self) -> None:
-        """Take frames. In the executor's thread only."""
+        """
+        Take frames, once somebody publishes them; call it regularly. In the executor's thread only.
+
+        The subscription is as reliable as all publishers of the topic allow, whichever comes first.
+        """
+        is_reliable = self._is_reliable()
+        if is_reliable is None:
+            return
+        if self._subscriptions and is_reliable != self._was_reliable:
+            self.ignore()
         self._is_gated = False
         if not self._subscriptions:
+            self._was_reliable = is_reliable
             self._subscriptions = [
-                self._subscribe(self._type, self.topic, self._on_frame, 1),
                 self._subscribe(
-                    message_class(INFO), self._info_topic, self._on_info, qos.INFO_DEPTH
+                    self._type, self.topic, self._on_frame,
+                    qos.image_input(is_reliable=is_reliable),
+                ),
+                self._subscribe(
+                    message_class(INFO), self._info_topic, self._on_info,
+                    qos.image_input(qos.INFO_DEPTH),
                 ),
             ]
+
+    def _is_reliable(self) -> bool | None:
+        """Return whether every publisher of the camera's topic is reliable; None without any."""
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        if not publishers:
+            return None
+        return all(qos.is_reliable(each.qos_profile) for each in publishers)
 
     def ignore(self) -> None:
         """Take frames no longer. In the executor's thread only."""
@@ -156,10 +178,8 @@ class CameraPort:
         self._log(f'{self.name}: publishes {topic} ({qos.describe(profile)})')
 
     def _subscribe(
-        self, kind: Any, topic: str, callback: Callable[[bytes], None], depth: int
+        self, kind: Any, topic: str, callback: Callable[[bytes], None], profile: QoSProfile
     ) -> Any:
-        profile = qos.image_input(depth)
-
         def create(lost: Callable[[Any], None] | None) -> Any:
             return self._node.create_subscription(
                 kind, topic, callback, profile, raw=True,

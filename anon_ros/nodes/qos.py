@@ -20,14 +20,20 @@ if TYPE_CHECKING:
 INFO_DEPTH = 10
 
 
-def image_input(depth: int = 1) -> QoSProfile:
-    """Return the profile of a camera's subscription: it matches every publisher."""
-    return _profile(ReliabilityPolicy.BEST_EFFORT, depth)
+def image_input(depth: int = 1, *, is_reliable: bool = False) -> QoSProfile:
+    """Return the profile of a camera's subscription: best effort matches every publisher."""
+    best_effort, reliable = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
+    return _profile(reliable if is_reliable else best_effort, depth)
 
 
 def image_output(depth: int = 1) -> QoSProfile:
     """Return the profile of what goes out: it matches every subscriber that is not latched."""
     return _profile(ReliabilityPolicy.RELIABLE, depth)
+
+
+def is_reliable(profile: QoSProfile) -> bool:
+    """Return whether a publisher with that profile sends lost messages again."""
+    return bool(profile.reliability == ReliabilityPolicy.RELIABLE)
 
 
 def overriding() -> QoSOverridingOptions:

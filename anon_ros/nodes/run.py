@@ -12,6 +12,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 
 from anon_ros.errors import SettingError, UsageError
 from anon_ros.nodes.anonymizer_node import AnonymizerNode
+from anon_ros.nodes.dds_profile import use_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,6 +49,7 @@ def run_node(
 
 def init_ros(arguments: Sequence[str]) -> None:
     """Start ROS in this process; raise UsageError where it refuses the arguments."""
+    use_profile()
     try:
         rclpy.init(args=list(arguments))
     except RuntimeError as error:
