@@ -117,7 +117,8 @@ def format_frame(record: ImageRecord, name: str, labels: Sequence[object]) -> di
     frame |= {key: value for key, value in origin.items() if value is not None}
     if record.size_wh is not None:
         frame['size'] = {'width': record.size_wh[0], 'height': record.size_wh[1]}
-    frame['labels'] = list(labels)
+    if record.is_labelled:
+        frame['labels'] = list(labels)
     return frame
 
 

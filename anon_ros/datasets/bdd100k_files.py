@@ -121,6 +121,7 @@ class BddReader:
         return ImageRecord(
             name.rsplit('.', 1)[0], split, image, size_wh, tuple(instances), attributes,
             frame.get('timestamp'), frame.get('videoName'), frame.get('frameIndex'),
+            is_labelled=frame.get('labels') is not None,
             problems=tuple(problems), extra=own_extra(
                 FORMAT, {k: v for k, v in frame.items() if v is not None}, FRAME_READ))
 
@@ -162,10 +163,8 @@ class BddWriter:
         name = f'{record.id}.jpg'.replace('/', '-')
         path = f'images/{subset}/{split}/{name}'
         put_image(self._root / path, None if image is None else as_jpeg(image))
-        if not record.is_labelled:
-            return path
         size_wh = record.size_wh or IMAGE_SIZE_WH
-        if subset == SEGMENTATION:
+        if subset == SEGMENTATION and record.is_labelled:
             self._shapes(record, name, split, size_wh)
         else:
             boxes = [format_label(each, size_wh, box=True) for each in record.instances]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from anon_ros.core import masks
 from anon_ros.core.regions import Kind, Mask, Regions
 from anon_ros.datasets.categories import PEOPLE, PERSON
 from anon_ros.datasets.records import silhouette
@@ -30,6 +31,8 @@ PAPER_METHODS = ('blur', 'mask-out')
 PAPER_FACE_THRESHOLDS = {'coco': 0.3, 'cityscapes': 0.2, 'bdd100k': 0.3}
 """Least scores of a face; the paper's detector (DSFD) is not here, ours stands in for it."""
 LEAST_OVERLAP = 0.01
+SAFE_GROWTH, LEAST_GROWTH_PX = 0.02, 3
+"""Outlines drawn by hand cut corners: hair, hands and clothes stick out of them."""
 
 
 def choose(
@@ -60,10 +63,13 @@ def check_paper_method(method: str) -> None:
             f'name --method {" or ".join(PAPER_METHODS)}')
 
 
-def to_regions(people: Sequence[Instance], size_wh: tuple[int, int]) -> Regions:
+def to_regions(
+    people: Sequence[Instance], size_wh: tuple[int, int], *, growth: float = 0.0
+) -> Regions:
     """
     Return people as body regions: silhouettes where they are known, else boxes.
 
+    growth: how far silhouettes reach beyond what was drawn, as a share of their size.
     Raises ValueError for a person of whom nothing is known but that he is there.
     """
     found: list[Mask | None] = []
@@ -71,6 +77,7 @@ def to_regions(people: Sequence[Instance], size_wh: tuple[int, int]) -> Regions:
     for person in people:
         mask = silhouette(person, size_wh)
         if mask is not None:
+            mask = _grown(mask, growth)
             rows, columns = mask.inside.shape
             boxes_xyxy.append((mask.x, mask.y, mask.x + columns, mask.y + rows))
             found.append(mask)
@@ -103,6 +110,14 @@ def match_faces(faces: Regions, people: Regions, size_wh: tuple[int, int]) -> Re
             taken_faces.append(face)
             taken_people.add(person)
     return faces.select(sorted(taken_faces))
+
+
+def _grown(mask: Mask, growth: float) -> Mask:
+    if growth <= 0:
+        return mask
+    pixels = max(LEAST_GROWTH_PX, int(np.ceil(growth * np.sqrt(mask.inside.size))))
+    inside = masks.dilate(np.pad(mask.inside, pixels), pixels)
+    return Mask(inside, mask.x - pixels, mask.y - pixels)
 
 
 def _paper_skips(person: Instance, name: str) -> str | None:
