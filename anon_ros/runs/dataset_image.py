@@ -14,7 +14,7 @@ from anon_ros.core.regions import Kind, Regions
 from anon_ros.core.settings import method_by_kind
 from anon_ros.datasets import paper
 from anon_ros.datasets.files import put
-from anon_ros.datasets.protocols import choose, match_faces, to_regions
+from anon_ros.datasets.protocols import SAFE_GROWTH, choose, match_faces, to_regions
 from anon_ros.errors import FrameError, InputError, OutputError
 from anon_ros.media.compressed import open_compressed
 
@@ -110,7 +110,7 @@ class ImageWorker:
                 self.problems.report('damaged image', path, record.id, str(error))) from error
         self._check_size(record, frame.size_wh)
         people, _ = choose(record, self.format, self.protocol)
-        bodies = to_regions(people, frame.size_wh)
+        bodies = to_regions(people, frame.size_wh, growth=SAFE_GROWTH)
         regions = bodies if self.kind is Kind.BODY else self._faces(frame.view_bgr(), bodies)
         done = self.anonymizer.anonymize(frame, regions)
         put(target, data if done.payload is None else done.payload)
