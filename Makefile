@@ -5,8 +5,9 @@ VENV ?= .venv
 EXTRAS ?= dev
 BIN := $(VENV)/bin
 SOURCES := setup.py constraints.txt
+OFFICIAL ?= .venv-official
 
-.PHONY: demo test lint typecheck unit clean
+.PHONY: demo test lint typecheck unit official clean
 demo: $(VENV)/demo.done
 	rm -rf demo
 	$(BIN)/anon-ros demo demo
@@ -23,6 +24,15 @@ unit: $(VENV)/dev.done
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
+# The official tools of the dataset formats on what is written, in an environment of their own.
+official: $(OFFICIAL)/official.done
+	ANON_ROS_OFFICIAL=1 $(OFFICIAL)/bin/python -m pytest test/unit/datasets/test_official.py
+
+$(OFFICIAL)/official.done: tools/official.txt
+	sh tools/make_venv.sh $(PYTHON) $(OFFICIAL)
+	$(OFFICIAL)/bin/python -m pip install --quiet --requirement tools/official.txt
+	touch $@
+
 $(VENV)/bin/python:
 	sh tools/make_venv.sh $(PYTHON) $(VENV)
 
@@ -35,4 +45,4 @@ $(VENV)/dev.done: $(VENV)/bin/python $(SOURCES)
 	touch $@ $(VENV)/demo.done
 
 clean:
-	rm -rf $(VENV) demo build install log .coverage* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(OFFICIAL) demo build install log .coverage* .mypy_cache .ruff_cache .pytest_cache
