@@ -17,6 +17,7 @@ import sys
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -99,7 +100,8 @@ def measure_overload(
         'overload': round(options.rate_hz / output_hz, 1) if output_hz else None,
         'queue_p50_ms': diagnostics.get('queue_p50_ms'),
         'queue_p99_ms': diagnostics.get('queue_p99_ms'),
-        'stages_p50_ms': _stages(diagnostics), **_quantiles('node', latencies_s), 'withheld': _withheld(diagnostics),
+        'stages_p50_ms': _stages(diagnostics), **_quantiles('node', latencies_s),
+        'withheld': _withheld(diagnostics),
     }
 
 
@@ -253,7 +255,7 @@ def _is_of(arrival: Arrival, camera: int) -> bool:
 
 def _out_of_order(arrivals: Sequence[Arrival]) -> int:
     stamps_ns = [each.stamp_ns for each in arrivals]
-    return sum(later <= earlier for earlier, later in zip(stamps_ns, stamps_ns[1:], strict=False))
+    return sum(later <= earlier for earlier, later in pairwise(stamps_ns))
 
 
 def _quantiles(name: str, seconds: Sequence[float]) -> dict[str, object]:

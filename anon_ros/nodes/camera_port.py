@@ -92,9 +92,10 @@ class CameraPort:
 
     def listen(self) -> None:
         """
-        Take frames, once somebody publishes them; call it regularly. In the executor's thread only.
+        Take frames, once somebody publishes them. In the executor's thread only.
 
-        The subscription is as reliable as all publishers of the topic allow, whichever comes first.
+        Call it regularly: the subscription is as reliable as all publishers of the topic allow,
+        whenever they come.
         """
         is_reliable = self._is_reliable()
         if is_reliable is None:

@@ -12,8 +12,13 @@ import sys
 from pathlib import Path
 
 NAME = 'fastdds_large_images.xml'
-VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
-_OTHERS = ('FASTDDS_BUILTIN_TRANSPORTS', 'FASTRTPS_XML_PROFILES')
+_NEW, _OLD = 'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'
+_CHOICES_OF_USERS = (_NEW, _OLD, 'FASTDDS_BUILTIN_TRANSPORTS')
+
+
+def variable() -> str:
+    """Return the environment variable that this ROS distribution reads."""
+    return _OLD if os.environ.get('ROS_DISTRO') in {'humble', 'iron', 'jazzy'} else _NEW
 
 
 def find_profile() -> Path | None:
@@ -29,8 +34,5 @@ def find_profile() -> Path | None:
 def use_profile() -> None:
     """Set the profile for this process, before ROS starts, where nothing else is set."""
     path = find_profile()
-    is_set = any(os.environ.get(name) for name in (*VARIABLES, *_OTHERS))
-    if path is not None and not is_set:
-        # Jazzy and later read the first, Humble the second and would not know the first.
-        is_old = os.environ.get('ROS_DISTRO') in {'humble', 'iron'}
-        os.environ[VARIABLES[1] if is_old else VARIABLES[0]] = str(path)
+    if path is not None and not any(os.environ.get(name) for name in _CHOICES_OF_USERS):
+        os.environ[variable()] = str(path)
