@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ANONYMIZERS: Mapping[str, Callable[[Settings], RegionAnonymizer]] = {
     'pixelate': lambda settings: Pixelate(cells=settings.cells, seed=settings.seed),
-    'blur': lambda _: Blur(),
+    'blur': lambda settings: Blur(seed=settings.seed),
     'mask-out': lambda _: MaskOut(),
 }
 

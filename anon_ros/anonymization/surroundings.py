@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What a region may be filled from: a coarse grid of the colours around it.
+What a region may be filled from: the mean colour of what surrounds it.
 
 Whatever is only degraded can be re-identified, so no sample inside any hidden region is read
 into a result here: blur, mosaic and even a region's mean colour leak to an attacker who is
@@ -19,8 +19,12 @@ from anon_ros.core.boxes import Rect, to_rects
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from anon_ros.core.planes import Grid, Plane
     from anon_ros.core.regions import BoolArray, Float32Array, IntArray, Mask, Regions
+
+    Float64Array = NDArray[np.float64]
 
 RING_SAMPLES = 6
 """Width of the ring that colours are taken from: wider would only cost time."""
@@ -78,24 +82,26 @@ def drawing_order(
         filled.append(hole)
 
 
-def surrounding_cells(
-    plane: Plane, hole: Hole, holes: Sequence[Hole], cells_xy: tuple[int, int]
-) -> Float32Array:
+def surrounding_colour(plane: Plane, hole: Hole, holes: Sequence[Hole]) -> Float32Array:
     """
-    Return (cells_y, cells_x, channels): colours for a hole, spread in from what surrounds it.
+    Return (channels,): the mean colour of what surrounds a hole.
 
-    Samples count that lie in a narrow ring around the hole's bounds and in none of the holes. The
-    ring is averaged by cells, and every cell inside takes from them by inverse squared distance;
-    the plane's middle stands in where nothing around is known.
+    Samples count that lie in a narrow ring around the hole's bounds and in none of the holes; the
+    plane's middle stands in where nothing around is known. One colour and no more: colours that
+    follow the surroundings across the hole make it a fingerprint of them.
     """
-    at, colours = _ring_cells(plane, hole.rect, holes, cells_xy)
-    cells_x, cells_y = cells_xy
-    if not len(at):
-        return np.full((cells_y, cells_x, 1), plane.middle, np.float32)
-    inner_y, inner_x = np.mgrid[1:cells_y + 1, 1:cells_x + 1].reshape(2, -1).astype(np.float32)
-    weights = 1 / ((inner_y[:, None] - at[:, 0]) ** 2 + (inner_x[:, None] - at[:, 1]) ** 2)
-    weights /= weights.sum(axis=1, keepdims=True)
-    return np.asarray(weights @ colours, np.float32).reshape(cells_y, cells_x, -1)
+    width = min(RING_SAMPLES, hole.rect.width, hole.rect.height)
+    ring = hole.rect.grow(width, width)
+    strips = (
+        ring._replace(y_max=hole.rect.y_min), ring._replace(y_min=hole.rect.y_max),
+        Rect(ring.x_min, hole.rect.y_min, hole.rect.x_min, hole.rect.y_max),
+        Rect(hole.rect.x_max, hole.rect.y_min, ring.x_max, hole.rect.y_max),
+    )
+    near = [each for each in holes if not each.rect.intersect(ring).is_empty]
+    sums = sum((_sum_known(_read_known(plane, strip, near)) for strip in strips), np.zeros(1))
+    if not sums[-1]:
+        return np.full(len(sums) - 1, plane.middle, np.float32)
+    return np.asarray(sums[:-1] / sums[-1], np.float32)
 
 
 def stretch(cells: Float32Array, rect: Rect) -> Float32Array:
@@ -136,40 +142,6 @@ def _mask_hole(mask: Mask, grid: Grid) -> Hole:
     return Hole(covered, np.asarray(blocks.any(axis=(1, 3)), bool))
 
 
-def _ring_cells(
-    plane: Plane, rect: Rect, holes: Sequence[Hole], cells_xy: tuple[int, int]
-) -> tuple[Float32Array, Float32Array]:
-    """
-    Return where the ring's cells lie, (N, 2) row and column, and their colours, (N, channels).
-
-    The cells inside the rectangle are rows and columns 1..cells; the ring is 0 and cells + 1.
-    """
-    cells_x, cells_y = cells_xy
-    width = min(RING_SAMPLES, -(-rect.width // cells_x), -(-rect.height // cells_y))
-    ring = rect.grow(width, width)
-    cuts_x = np.concatenate([[0], _cuts(rect.width, cells_x) + width])
-    cuts_y = np.concatenate([[0], _cuts(rect.height, cells_y) + width])
-    strips = (
-        (ring._replace(y_max=rect.y_min), cuts_y[:1], cuts_x, 0, 0),
-        (ring._replace(y_min=rect.y_max), cuts_y[:1], cuts_x, cells_y + 1, 0),
-        (Rect(ring.x_min, rect.y_min, rect.x_min, rect.y_max), cuts_y[1:-1] - width, cuts_x[:1],
-         1, 0),
-        (Rect(rect.x_max, rect.y_min, ring.x_max, rect.y_max), cuts_y[1:-1] - width, cuts_x[:1],
-         1, cells_x + 1),
-    )
-    near = [hole for hole in holes if not hole.rect.intersect(ring).is_empty]
-    places, colours = [], []
-    for strip, starts_y, starts_x, row, column in strips:
-        sums = _sum_cells(_read_known(plane, strip, near), starts_y, starts_x)
-        seen = sums[..., -1] > 0
-        places.append(np.argwhere(seen) + np.array([row, column]))
-        colours.append(sums[seen, :-1] / sums[seen, -1:])
-    return (
-        np.concatenate(places).astype(np.float32),
-        np.concatenate(colours).astype(np.float32),
-    )
-
-
 def _read_known(plane: Plane, strip: Rect, holes: Sequence[Hole]) -> Float32Array:
     """
     Return (h, w, channels + 1): samples, and 1 where they are known; all 0 where they are not.
@@ -207,6 +179,7 @@ def _cuts(length: int, cells: int) -> IntArray:
     return np.asarray(np.arange(cells + 1) * length // cells, np.int64)
 
 
-def _sum_cells(samples: Float32Array, edges_y: IntArray, edges_x: IntArray) -> Float32Array:
-    rows = np.add.reduceat(samples, edges_y, axis=0)
-    return np.asarray(np.add.reduceat(rows, edges_x, axis=1), np.float32)
+def _sum_known(samples: Float32Array) -> Float64Array:
+    """Return (channels + 1,): the sums; whatever is no finite number counts as not known."""
+    is_finite = np.asarray(np.isfinite(samples).all(axis=2, keepdims=True), np.bool_)
+    return np.asarray(samples.sum(axis=(0, 1), where=is_finite, dtype=np.float64), np.float64)

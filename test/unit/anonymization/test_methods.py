@@ -12,10 +12,10 @@ from anon_ros.anonymization.mask_out import MaskOut
 from anon_ros.anonymization.pixelate import Pixelate
 from anon_ros.anonymization.surroundings import holes_of
 from anon_ros.core.planes import ArrayPlane, Grid
-from anon_ros.core.regions import Kind, Mask, Regions
+from anon_ros.core.regions import NO_TRACK, Kind, Mask, Regions
 
 METHODS = {
-    'pixelate': Pixelate(cells=6, seed=0), 'blur': Blur(), 'mask-out': MaskOut(),
+    'pixelate': Pixelate(cells=6, seed=0), 'blur': Blur(seed=0), 'mask-out': MaskOut(),
 }
 SIZE_WH = (61, 47)
 NOTHING = Regions.empty()
@@ -125,9 +125,49 @@ def test_a_region_inside_a_hidden_one_takes_its_colours():
     image = np.full((60, 60, 3), 200, np.uint8)
     plane = plane_of(image)
     body, face = Regions.of([[5, 5, 55, 55]], Kind.BODY), Regions.of([[20, 20, 30, 30]], Kind.FACE)
-    by_kind = ByKind({Kind.FACE: METHODS['blur'], Kind.BODY: METHODS['blur']})
+    by_kind = ByKind({Kind.FACE: METHODS['blur'], Kind.BODY: METHODS['mask-out']})
     by_kind.anonymize([plane], Regions.concatenate([face, body]), NOTHING)
-    assert np.abs(image.astype(int) - 200).max() <= 1
+    # The face is drawn around the body's gray, not around the wall's white.
+    assert abs(float(image[20:30, 20:30].mean()) - 128) < 30
+
+
+@pytest.mark.parametrize('method', ['pixelate', 'blur'])
+def test_the_surroundings_give_one_colour_and_no_picture(method):
+    """What follows the surroundings cell by cell is as good as a fingerprint of them."""
+    regions = Regions.of([[20, 15, 40, 35]], Kind.FACE).with_tracks(np.array([7]))
+    results = []
+    for light in ('left', 'right'):
+        image = np.full((*SIZE_WH[::-1], 3), 60, np.uint8)
+        image[:, slice(0, 30) if light == 'left' else slice(30, 60)] = 120
+        plane = plane_of(image)
+        METHODS[method].anonymize([plane], regions, NOTHING)
+        results.append(image[15:35, 20:40].astype(int))
+    assert np.abs(results[0] - results[1]).max() <= 1
+
+
+@pytest.mark.parametrize('method', ['pixelate', 'blur'])
+def test_the_pattern_is_the_tracks_own_and_stands_still(method):
+    def hole(track, box=(20, 15, 40, 35), seed=0):
+        image = np.full((*SIZE_WH[::-1], 3), 100, np.uint8)
+        regions = Regions.of([box], Kind.FACE).with_tracks(np.array([track]))
+        made = Pixelate(cells=6, seed=seed) if method == 'pixelate' else Blur(seed=seed)
+        made.anonymize([plane_of(image)], regions, NOTHING)
+        return image[box[1]:box[3], box[0]:box[2]].astype(int)
+
+    moved = (22, 18, 42, 38)
+    assert np.array_equal(hole(3), hole(3, moved))
+    assert np.abs(hole(3) - hole(4)).mean() > 5
+    assert np.abs(hole(3) - hole(3, seed=1)).mean() > 5
+    # Nothing follows it: then its place stands for it.
+    assert np.array_equal(hole(NO_TRACK), hole(NO_TRACK))
+    assert np.abs(hole(NO_TRACK) - hole(NO_TRACK, moved)).mean() > 5
+
+
+def test_opaque_stays_opaque():
+    image = np.full(SIZE_WH[::-1], 255, np.uint8)
+    alpha = ArrayPlane(image, Grid(SIZE_WH), middle=255, amplitude=255)
+    METHODS['pixelate'].anonymize([alpha], Regions.of([[10, 10, 20, 20]], Kind.FACE), NOTHING)
+    assert (image == 255).all()
 
 
 @pytest.mark.parametrize('method', METHODS)
