@@ -34,6 +34,7 @@ _FILE = re.compile(r'(instances|person_keypoints)_(?P<split>[A-Za-z0-9-]+)\.json
 _READ = frozenset({
     'id', 'file_name', 'width', 'height', 'attributes', 'timestamp', 'video', 'frame_index',
 })
+_SHARED = ('segmentation', 'bbox', 'category_id', 'iscrowd')
 _LABELS = 'annotations'
 _LARGEST_ID = 1 << 62
 
@@ -128,17 +129,23 @@ class CocoReader:
         """Return what is annotated, the keypoints merged into the instances, and problems."""
         merged: dict[int, dict[str, Any]] = {}
         places: dict[int, Place] = {}
+        differing: set[int] = set()
         for identity, place in index.annotations(image):
             file = opened[place.file]
             annotation = read_item(file, place.offset, place.length)  # type: ignore[arg-type]
-            merged[identity] = {**merged.get(identity, {}), **annotation}
-            places[identity] = place
+            before = merged.get(identity, {})
+            differing |= {identity for key in _SHARED if before.get(key, annotation.get(key))
+                          != annotation.get(key)}
+            merged[identity] = {**annotation, **before}
+            places.setdefault(identity, place)
         instances: list[Instance] = []
         problems: list[str] = []
         for identity, annotation in merged.items():
             with self._problems.caught(problems, files[places[identity].file], identity):
                 instances.append(
                     parse_annotation(annotation, index.categories, _size(value) or (1, 1)))
+                if identity in differing:
+                    raise ValueError('two files say different things of an annotation')
         return instances, problems
 
     def _folder(self, split: str, name: str) -> str:
