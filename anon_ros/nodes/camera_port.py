@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 INFO = 'sensor_msgs/msg/CameraInfo'
+VIDEO_DEPTH = 30
+"""A video's packets build on each other: none may be lost for the next one's sake."""
 _SUFFIXES = {'raw': '', 'compressed': '/compressed', 'video': ''}
 
 
@@ -48,6 +50,7 @@ class CameraPort:
         Raises UsageError where the message type is not installed.
         """
         self.name = name
+        self.is_video = settings.transport == 'video'
         self.events: Counter[str] = Counter()
         self._node = node
         self._take = take
@@ -66,7 +69,10 @@ class CameraPort:
         self._publishers: dict[str, Any] = {}
         output = node.resolve_topic_name(f'{settings.output}/image')
         self.output_topic = output + suffix
-        self._advertise('image', self._type, self.output_topic, qos.image_output())
+        self._advertise(
+            'image', self._type, self.output_topic,
+            qos.image_output(VIDEO_DEPTH if self.is_video else 1),
+        )
         info_output = f'{output.rpartition("/")[0]}/camera_info'
         self._advertise(
             'info', message_class(INFO), info_output, qos.image_output(qos.INFO_DEPTH)
@@ -108,7 +114,9 @@ class CameraPort:
             self._subscriptions = [
                 self._subscribe(
                     self._type, self.topic, self._on_frame,
-                    qos.image_input(is_reliable=is_reliable),
+                    qos.image_input(
+                        VIDEO_DEPTH if self.is_video else 1, is_reliable=is_reliable
+                    ),
                 ),
                 self._subscribe(
                     message_class(INFO), self._info_topic, self._on_info,

@@ -89,6 +89,8 @@ def seal(opened: OpenFrame, regions: Regions, anonymizer: FrameAnonymizer) -> Sa
     regions: all that detector and tracker found in this very frame.
     Raises FrameError where the picture cannot be encoded again.
     """
+    if opened.message.kind is PayloadKind.VIDEO:
+        return _seal_video(opened, regions, anonymizer)
     done = anonymizer.anonymize(opened.frame, regions)
     if done.outcome is Outcome.UNCHANGED and not len(regions):
         # The one place where what came in goes out again: this frame was decoded and searched,
@@ -98,10 +100,21 @@ def seal(opened: OpenFrame, regions: Regions, anonymizer: FrameAnonymizer) -> Sa
         data = opened.message.replace(done.payload)
     else:
         raise EncodingError(f'a frame with {len(regions)} regions came back {done.outcome.value}')
+    return _safe(data, opened, anonymizer.hidden(regions))
+
+
+def _seal_video(
+    opened: OpenFrame, regions: Regions, anonymizer: FrameAnonymizer
+) -> SafeFrame:
+    """Encode the picture anew, also an unchanged one: its packet builds on others as they were."""
+    anonymizer.overwrite(opened.frame, regions)
+    data = opened.message.replace(opened.frame.encode())
+    return _safe(data, opened, anonymizer.hidden(regions))
+
+
+def _safe(data: bytes, opened: OpenFrame, hidden: Regions) -> SafeFrame:
     message = opened.message
-    return SafeFrame(
-        data, message.stamp_ns, message.frame_id, opened.frame.size_wh, anonymizer.hidden(regions)
-    )
+    return SafeFrame(data, message.stamp_ns, message.frame_id, opened.frame.size_wh, hidden)
 
 
 def mask(connection: Connection, data: bytes) -> SafeFrame:

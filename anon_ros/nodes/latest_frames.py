@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from anon_ros.nodes.ticket import Ticket
 
 
+MOST_PACKETS = 300
+"""A longer backlog begins in the middle, and the decoder waits for a keyframe."""
+
+
 class LatestFrames:
     """
     A slot for one frame a camera; a newer frame takes the place of the one that waits.
@@ -20,8 +24,12 @@ class LatestFrames:
     So the age of what waits is bounded however much comes in. Cameras are served in turn.
     """
 
-    def __init__(self, cameras: Iterable[str]) -> None:
+    def __init__(self, cameras: Iterable[str], videos: Iterable[str] = ()) -> None:
+        """Take the names; videos: cameras whose frames build on those before them."""
         self._slots: dict[str, Ticket | None] = dict.fromkeys(cameras)
+        self._passed_over: dict[str, deque[bytes]] = {
+            name: deque(maxlen=MOST_PACKETS) for name in videos
+        }
         self._turns = deque(self._slots)
         self._changed = threading.Condition()
         self._is_open = True
@@ -32,6 +40,8 @@ class LatestFrames:
             if not self._is_open:
                 return ticket
             overtaken, self._slots[ticket.camera] = self._slots[ticket.camera], ticket
+            if overtaken is not None:
+                self._pass_over(overtaken)
             self._changed.notify()
             return overtaken
 
@@ -45,7 +55,7 @@ class LatestFrames:
             for camera in tuple(self._turns):
                 ticket = self._slots[camera]
                 if ticket is not None and len(taken) < most:
-                    taken.append(ticket)
+                    taken.append(self._with_backlog(ticket))
                     self._slots[camera] = None
                     self._turns.remove(camera)
                     self._turns.append(camera)
@@ -57,6 +67,7 @@ class LatestFrames:
             expired = [each for each in self._slots.values() if each and each.is_expired(now_s)]
             for ticket in expired:
                 self._slots[ticket.camera] = None
+                self._pass_over(ticket)
             return expired
 
     def close(self) -> list[Ticket]:
@@ -67,3 +78,15 @@ class LatestFrames:
             self._slots = dict.fromkeys(self._slots)
             self._changed.notify_all()
             return waiting
+
+    def _pass_over(self, ticket: Ticket) -> None:
+        packets = self._passed_over.get(ticket.camera)
+        if packets is not None:
+            packets.append(ticket.data)
+
+    def _with_backlog(self, ticket: Ticket) -> Ticket:
+        packets = self._passed_over.get(ticket.camera)
+        if packets:
+            ticket.backlog = tuple(packets)
+            packets.clear()
+        return ticket

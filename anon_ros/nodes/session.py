@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from anon_ros.nodes import frame_job
 from anon_ros.nodes.latest_frames import LatestFrames
 from anon_ros.nodes.ticket import Ticket
+from anon_ros.nodes.video_input import VideoInput
 from anon_ros.nodes.watchdog import Watchdog
 from anon_ros.nodes.worker import Worker, WorkerCamera
 from anon_ros.tracking.online import OnlineTracker
@@ -52,10 +53,12 @@ class Session:
         self._settings = settings
         self._warn = warn
         self._is_open = True
-        self._frames = LatestFrames(ports)
+        videos = [name for name, port in ports.items() if port.is_video]
+        self._frames = LatestFrames(ports, videos)
         cameras = {
             name: WorkerCamera(
-                port.connection, OnlineTracker(settings().hold_s), statistics[name]
+                port.connection, OnlineTracker(settings().hold_s), statistics[name],
+                VideoInput(port.connection) if port.is_video else None,
             )
             for name, port in ports.items()
         }

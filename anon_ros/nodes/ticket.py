@@ -19,12 +19,14 @@ class Ticket:
         """
         Take a serialized message.
 
-        arrived_s, deadline_s: on the monotonic clock, in s.
+        arrived_s, deadline_s: on the monotonic clock, in s. backlog: a video's messages that were
+        passed over before this one, and have to be decoded first.
         """
         self.camera = camera
         self.data = data
         self.arrived_s = arrived_s
         self.deadline_s = deadline_s
+        self.backlog: tuple[bytes, ...] = ()
         self._lock = threading.Lock()
         self._is_settled = False
 

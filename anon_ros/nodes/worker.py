@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from anon_ros.nodes.latest_frames import LatestFrames
     from anon_ros.nodes.statistics import CameraStatistics
     from anon_ros.nodes.ticket import Ticket
+    from anon_ros.nodes.video_input import VideoInput
 
 _POLL_S = 0.2
 
@@ -33,6 +34,7 @@ class WorkerCamera:
     connection: Connection
     tracker: RegionTracker
     statistics: CameraStatistics
+    video: VideoInput | None = None
 
 
 class Worker:
@@ -126,8 +128,10 @@ class Worker:
             self._finish(ticket, frame, regions, engine)
 
     def _open(self, ticket: Ticket, engine: Engine) -> OpenFrame:
-        connection = self._cameras[ticket.camera].connection
-        return frame_job.open_frame(connection, ticket.data, engine.max_pixels)
+        camera = self._cameras[ticket.camera]
+        if camera.video is not None:
+            return camera.video.open_frame(ticket.data, ticket.backlog, engine.max_pixels)
+        return frame_job.open_frame(camera.connection, ticket.data, engine.max_pixels)
 
     def _finish(
         self, ticket: Ticket, frame: OpenFrame, regions: Regions, engine: Engine
