@@ -135,7 +135,7 @@ def _why_by_shape(inside: Collection[str], types: Mapping[str, tuple[Field, ...]
 
 
 def _why_by_messages(connection: Connection, file: SourceFile) -> str:
-    if not _has_room(connection):
+    if not has_room(connection):
         return ''
     for data in _samples(connection, file):
         name = looks_like_image(data)
@@ -144,22 +144,22 @@ def _why_by_messages(connection: Connection, file: SourceFile) -> str:
     return ''
 
 
-def _has_room(connection: Connection) -> bool:
+def has_room(connection: Connection) -> bool:
     """
     Return whether a type has bytes or texts that a picture's file fits into.
 
-    Reading samples is slow where a bag is compressed, and most topics hold numbers only; all of
-    them are watched once more while they are copied.
+    Most topics hold numbers and names of frames only: nobody needs to look into those. A type
+    that nobody defines may hold anything.
     """
     if connection.serialization not in SERIALIZATIONS:
         return True
     is_ros1 = connection.serialization == 'ros1'
     types = known_types(connection.msgtype, connection.msgdef, is_ros1=is_ros1)
-    inside, _ = closure(connection.msgtype, types)
-    return any(
-        field.type_name in {'string', 'wstring'}
+    inside, missing = closure(connection.msgtype, types)
+    return bool(missing) or any(
+        (field.type_name in {'string', 'wstring'} and not field.name.endswith('frame_id'))
         or (field.type_name in BYTE_TYPES and field.count is not None)
-        for name in inside - {_HEADER} for field in types[name]
+        for name in inside for field in types[name]
     )
 
 

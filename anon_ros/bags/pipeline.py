@@ -221,6 +221,11 @@ class Pipeline:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no message waits to be written."""
+        return not self._queue
+
     def queue(self, item: Item) -> None:
         """Give a message its place in the order."""
         self._queue.append(item)

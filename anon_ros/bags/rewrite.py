@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from anon_ros.audit.frame_regions import FrameRegions
 from anon_ros.bags import jobs
 from anon_ros.bags.groups import Grouping
+from anon_ros.bags.inspect_topic import has_room
 from anon_ros.bags.pipeline import Item
 from anon_ros.bags.sniff import looks_like_image
 from anon_ros.bags.topics import Action
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
     from anon_ros.bags.jobs import Rendering, Tools
     from anon_ros.bags.pipeline import Pipeline
     from anon_ros.bags.storage import SourceBag, TargetBag
-    from anon_ros.bags.storage.interface import Message, SourceFile, TargetFile
+    from anon_ros.bags.storage.interface import Connection, Message, SourceFile, TargetFile
     from anon_ros.bags.topics import TopicPlan
 
 CONTEXT_NS = 2 * 10**9
 """What a resumed run looks at again before it goes on, so that tracks reach across."""
+PROGRESS_EVERY = 64
+ADVANCE_EVERY = 16
+"""Messages between two looks at the workers; each camera message is one of its own accord."""
 NO_SIZE_WH = (1, 1)
 """What the regions file says of a frame whose size nobody could tell."""
 
@@ -67,6 +71,7 @@ class Rewriter:
         self._grouping = Grouping()
         self._context: deque[list[Item]] = deque()
         self._index = 0
+        self._actions: dict[Connection, tuple[Action, bool]] = {}
         self._waiting: deque[TargetFile] = deque()
 
     def run(self, progress: Callable[[Progress], None]) -> None:
@@ -79,42 +84,59 @@ class Rewriter:
         self._waiting.extend(targets)
         total = self._source.message_count
         for file, target in zip(self._source.files, targets, strict=True):
-            for item in self._items(file, target):
-                self._take(item)
-                progress(Progress(item.index + 1, total))
+            for message, is_context in self._messages(file, target):
+                self._take(message, target, is_context=is_context)
+                self._index += 1
+                if self._index % PROGRESS_EVERY == 0:
+                    progress(Progress(self._index, total))
         for group in self._grouping.rest():
             self._feed(group)
         self._write_all(self._pipeline.finish())
         while self._waiting:
             self._waiting.popleft().finish()
+        progress(Progress(self._index, self._index))
 
-    def _items(self, file: SourceFile, target: TargetFile) -> Iterator[Item]:
+    @staticmethod
+    def _messages(file: SourceFile, target: TargetFile) -> Iterator[tuple[Message, bool]]:
+        """Yield each message, and whether an earlier run has written it already."""
         done_before = target.messages_done
         for number, message in enumerate(file.messages()):
-            is_context = number < done_before
-            yield Item(message, self._action(message), target, self._index, is_context)
-            self._index += 1
+            yield message, number < done_before
+
+    def _take(self, message: Message, target: TargetFile, *, is_context: bool) -> None:
+        action = self._action(message)
+        if action is Action.COPY and self._pipeline.is_empty and not is_context:
+            # Nothing waits before it: most messages of most bags go this short way.
+            self._reach(target)
+            target.write(message, message.data)
+            return
+        item = Item(message, action, target, self._index, is_context)
+        if not is_context:
+            self._pipeline.queue(item)
+        if action is Action.ANONYMIZE:
+            for group in self._grouping.add(item):
+                self._feed(group)
+        if action is Action.ANONYMIZE or self._index % ADVANCE_EVERY == 0:
+            self._write_all(self._pipeline.advance(message.log_ns))
 
     def _action(self, message: Message) -> Action:
         """Return what the plan says, unless a copied message turns out to hold a picture."""
-        action = self._plan.action(message.connection)
-        if not self._plan.is_watched(message.connection):
+        connection = message.connection
+        known = self._actions.get(connection)
+        if known is None:
+            is_watched = self._plan.is_watched(connection) and has_room(connection)
+            known = self._plan.action(connection), is_watched
+            self._actions[connection] = known
+        action, is_watched = known
+        if not is_watched:
             return action
         found = looks_like_image(message.data)
         if found is None:
             return action
         self._tools.recorder.dropped(
-            message.connection.topic, f'it holds a picture ({found}) all of a sudden'
+            connection.topic, f'it holds a picture ({found}) all of a sudden'
         )
         return Action.DROP
-
-    def _take(self, item: Item) -> None:
-        if not item.is_context:
-            self._pipeline.queue(item)
-        if item.action is Action.ANONYMIZE:
-            for group in self._grouping.add(item):
-                self._feed(group)
-        self._write_all(self._pipeline.advance(item.message.log_ns))
 
     def _feed(self, group: list[Item]) -> None:
         """Send a group to the workers; keep it back as context while all is written already."""
@@ -130,9 +152,13 @@ class Rewriter:
 
     def _write_all(self, items: Iterator[Item]) -> None:
         for item in items:
-            while self._waiting[0] is not item.target:
-                self._waiting.popleft().finish()
+            self._reach(item.target)
             self._write(item)
+
+    def _reach(self, target: TargetFile) -> None:
+        """Finish the files before this one: all of their messages are written."""
+        while self._waiting[0] is not target:
+            self._waiting.popleft().finish()
 
     def _write(self, item: Item) -> None:
         if item.action is Action.ANONYMIZE:

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from rosbags.typesys.store import Typestore
+
     from anon_ros.bench.scenes import Scene
     from anon_ros.core.regions import UInt8Array
 
 PLUGINS = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
-SMALL_MESSAGES, SMALL_BYTES = 60_000, 200
-BIG_MESSAGES, BIG_BYTES = 300, 500_000
+SMALL_MESSAGES, SMALL_BYTES = 180_000, 200
+BIG_MESSAGES, BIG_BYTES = 900, 500_000
 MAX_PIXELS = 100_000_000
 
 
@@ -148,25 +150,58 @@ def _repeated(scenes: Sequence[Scene], frames: int) -> Iterator[UInt8Array]:
 
 
 def _write_mixed_bag(path: Path, storage: str) -> None:
+    """Write what a vehicle records beside its cameras: IMU, transforms, texts, point clouds."""
     store = get_typestore(Stores.ROS2_HUMBLE)
-    random = np.random.default_rng(0)
-    small = [random.bytes(SMALL_BYTES).hex() for _ in range(64)]
-    string_type, array_type = 'std_msgs/msg/String', 'std_msgs/msg/UInt8MultiArray'
-    layout = store.types['std_msgs/msg/MultiArrayLayout'](dim=[], data_offset=0)
-    big = store.serialize_cdr(store.types[array_type](
-        layout=layout, data=np.frombuffer(random.bytes(BIG_BYTES), np.uint8)
-    ), array_type)
-    texts = [
-        store.serialize_cdr(store.types[string_type](data=text), string_type) for text in small
-    ]
+    small = _small_messages(store)
+    cloud_type = 'sensor_msgs/msg/PointCloud2'
+    cloud = store.serialize_cdr(_cloud(store), cloud_type)
     with Writer(path, version=9, storage_plugin=PLUGINS[storage]) as writer:
-        small_topic = writer.add_connection('/small', string_type, typestore=store)
-        big_topic = writer.add_connection('/big', array_type, typestore=store)
+        topics = {
+            name: writer.add_connection(f'/{i}', name, typestore=store)
+            for i, name in enumerate([*dict.fromkeys(name for name, _ in small), cloud_type])
+        }
         every = SMALL_MESSAGES // BIG_MESSAGES
         for i in range(SMALL_MESSAGES):
-            writer.write(small_topic, i * 1000, texts[i % len(texts)])
+            name, data = small[i % len(small)]
+            writer.write(topics[name], i * 1000, data)
             if i % every == 0:
-                writer.write(big_topic, i * 1000 + 1, big)
+                writer.write(topics[cloud_type], i * 1000 + 1, cloud)
+
+
+def _small_messages(store: Typestore) -> list[tuple[str, bytes]]:
+    """Return ten messages in the proportions of a recording: mostly IMU and transforms."""
+    types, random = store.types, np.random.default_rng(0)
+    header = types['std_msgs/msg/Header'](
+        stamp=types['builtin_interfaces/msg/Time'](sec=1, nanosec=2), frame_id='base_link'
+    )
+    vector = types['geometry_msgs/msg/Vector3'](x=1.0, y=2.0, z=3.0)
+    turn = types['geometry_msgs/msg/Quaternion'](x=0.0, y=0.0, z=0.0, w=1.0)
+    imu = types['sensor_msgs/msg/Imu'](
+        header=header, orientation=turn, orientation_covariance=random.normal(size=9),
+        angular_velocity=vector, angular_velocity_covariance=random.normal(size=9),
+        linear_acceleration=vector, linear_acceleration_covariance=random.normal(size=9),
+    )
+    transform = types['geometry_msgs/msg/TransformStamped'](
+        header=header, child_frame_id='camera_link',
+        transform=types['geometry_msgs/msg/Transform'](translation=vector, rotation=turn),
+    )
+    text = types['std_msgs/msg/String'](data=random.bytes(SMALL_BYTES // 2).hex())
+    chosen = [imu] * 6 + [types['tf2_msgs/msg/TFMessage'](transforms=[transform] * 2)] * 3 + [text]
+    return [
+        (each.__msgtype__, bytes(store.serialize_cdr(each, each.__msgtype__))) for each in chosen
+    ]
+
+
+def _cloud(store: Typestore) -> object:
+    types = store.types
+    header = types['std_msgs/msg/Header'](
+        stamp=types['builtin_interfaces/msg/Time'](sec=1, nanosec=2), frame_id='lidar'
+    )
+    points = np.random.default_rng(0).normal(0, 20, BIG_BYTES // 4).astype(np.float32)
+    return types['sensor_msgs/msg/PointCloud2'](
+        header=header, height=1, width=BIG_BYTES // 16, fields=[], is_bigendian=False,
+        point_step=16, row_step=BIG_BYTES, data=points.view(np.uint8), is_dense=True,
+    )
 
 
 def _bare_copy(source: Path, target: Path, storage: str) -> None:
