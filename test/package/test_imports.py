@@ -17,7 +17,7 @@ LEVELS = (
     ('nodes', 'runs'),
     ('factory', 'demo'),
     ('datasets',),
-    ('bags', 'training'),
+    ('attacks', 'bags', 'training'),
     ('audit',),
     ('detection', 'tracking', 'anonymization'),
     ('media', 'models'),

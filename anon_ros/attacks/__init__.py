@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attackers: whoever tries to find, recognise or read again what was hidden."""

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an attacker knows of everybody: one look, and the averages of all looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from anon_ros.attacks.interface import Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from anon_ros.attacks.interface import Descriptor
+    from anon_ros.core.regions import Float32Array
+
+ALIGNED_PX = 160
+CONTEXT = 1.6
+"""An aligned picture shows this many times the longer side of what was found."""
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """
+    Points of N people, (N, D) each.
+
+    first: of the first look. mean: of all looks' points, averaged. average: of all looks' pixels,
+    aligned by the box and averaged.
+    """
+
+    first: Float32Array
+    mean: Float32Array
+    average: Float32Array
+
+
+def summarize(
+    descriptor: Descriptor, tracks: Iterable[Sequence[Picture]], *, is_patient: bool = True
+) -> Summary:
+    """
+    Return what a descriptor says of every track; a track is held only while it is described.
+
+    is_patient: whether to look at more than the first picture of each.
+    """
+    firsts, means, averages = [], [], []
+    for track in tracks:
+        points = descriptor.describe(track if is_patient else track[:1])
+        firsts.append(points[0])
+        means.append(points.mean(axis=0))
+        several = is_patient and len(track) > 1
+        averages.append(descriptor.describe([average(track)])[0] if several else points[0])
+    return Summary(np.stack(firsts), np.stack(means), np.stack(averages))
+
+
+def average(track: Sequence[Picture]) -> Picture:
+    """Return all pictures of a track laid on each other by their boxes."""
+    aligned = [align(picture) for picture in track]
+    mean = np.mean([picture.image_bgr for picture in aligned], axis=0, dtype=np.float32)
+    # Only what was hidden in every picture: an edge that wanders would show what lies around it.
+    hole = np.all([picture.hole for picture in aligned], axis=0)
+    return Picture(np.rint(mean).astype(np.uint8), aligned[0].box_xyxy, hole)
+
+
+def align(picture: Picture) -> Picture:
+    """Return the picture moved and scaled so that its box lies where every other one does."""
+    x_min, y_min, x_max, y_max = (float(value) for value in picture.box_xyxy)
+    scale = ALIGNED_PX / (CONTEXT * max(x_max - x_min, y_max - y_min, 1.0))
+    middle = np.array([(x_min + x_max) / 2, (y_min + y_max) / 2])
+    # A pixel's middle lies half a pixel inside it.
+    shift = ALIGNED_PX / 2 - scale * middle + (scale - 1) / 2
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    size_wh = (ALIGNED_PX, ALIGNED_PX)
+    image = cv2.warpAffine(
+        picture.image_bgr, matrix, size_wh, flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    hole = cv2.warpAffine(
+        picture.hole.astype(np.uint8), matrix, size_wh, flags=cv2.INTER_NEAREST,
+    )
+    half = np.array([x_max - x_min, y_max - y_min]) * scale / 2
+    box = np.concatenate([ALIGNED_PX / 2 - half, ALIGNED_PX / 2 + half]).astype(np.float32)
+    return Picture(np.asarray(image, np.uint8), box, np.asarray(hole > 0, np.bool_))
