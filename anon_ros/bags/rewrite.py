@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from anon_ros.bags.jobs import Rendering, Tools
     from anon_ros.bags.pipeline import Pipeline
     from anon_ros.bags.storage import SourceBag, TargetBag
-    from anon_ros.bags.storage.interface import Connection, Message, SourceFile, TargetFile
+    from anon_ros.bags.storage.interface import Connection, Message, TargetFile
     from anon_ros.bags.topics import TopicPlan
 
 CONTEXT_NS = 2 * 10**9
@@ -71,6 +71,7 @@ class Rewriter:
         self._grouping = Grouping()
         self._context: deque[list[Item]] = deque()
         self._index = 0
+        self._plain: set[Connection] = set()
         self._actions: dict[Connection, tuple[Action, bool]] = {}
         self._waiting: deque[TargetFile] = deque()
 
@@ -84,8 +85,13 @@ class Rewriter:
         self._waiting.extend(targets)
         total = self._source.message_count
         for file, target in zip(self._source.files, targets, strict=True):
-            for message, is_context in self._messages(file, target):
-                self._take(message, target, is_context=is_context)
+            done_before = self._index + target.messages_done
+            for message in file.messages():
+                if message.connection in self._plain and self._pipeline.is_empty:
+                    # Most messages of most bags go this short way.
+                    self._copy(message, target, is_done=self._index < done_before)
+                else:
+                    self._take(message, target, is_context=self._index < done_before)
                 self._index += 1
                 if self._index % PROGRESS_EVERY == 0:
                     progress(Progress(self._index, total))
@@ -96,19 +102,17 @@ class Rewriter:
             self._waiting.popleft().finish()
         progress(Progress(self._index, self._index))
 
-    @staticmethod
-    def _messages(file: SourceFile, target: TargetFile) -> Iterator[tuple[Message, bool]]:
-        """Yield each message, and whether an earlier run has written it already."""
-        done_before = target.messages_done
-        for number, message in enumerate(file.messages()):
-            yield message, number < done_before
+    def _copy(self, message: Message, target: TargetFile, *, is_done: bool) -> None:
+        """Write a message that nobody looks into and that nothing waits before."""
+        if not is_done:
+            if self._waiting[0] is not target:
+                self._reach(target)
+            target.write(message, message.data)
 
     def _take(self, message: Message, target: TargetFile, *, is_context: bool) -> None:
         action = self._action(message)
-        if action is Action.COPY and self._pipeline.is_empty and not is_context:
-            # Nothing waits before it: most messages of most bags go this short way.
-            self._reach(target)
-            target.write(message, message.data)
+        if action is Action.COPY and self._pipeline.is_empty:
+            self._copy(message, target, is_done=is_context)
             return
         item = Item(message, action, target, self._index, is_context)
         if not is_context:
@@ -127,6 +131,8 @@ class Rewriter:
             is_watched = self._plan.is_watched(connection) and has_room(connection)
             known = self._plan.action(connection), is_watched
             self._actions[connection] = known
+            if known == (Action.COPY, False):
+                self._plain.add(connection)
         action, is_watched = known
         if not is_watched:
             return action
