@@ -3,7 +3,7 @@
 
 import re
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -38,18 +38,18 @@ def test_every_cause_stands_on_the_page():
 
 @pytest.mark.parametrize('name', ['fastdds_large_images.xml', 'sros2_policy.xml'])
 def test_xml_is_well_formed(name):
-    ElementTree.parse(ROOT / 'config' / name)
+    ET.parse(ROOT / 'config' / name)
 
 
 def test_the_shared_memory_holds_several_of_the_largest_images():
-    tree = ElementTree.parse(find_profile())
+    tree = ET.parse(find_profile())
     values = {element.tag.rpartition('}')[2]: element.text for element in tree.iter()}
     assert int(values['segment_size']) >= 8 * 1920 * 1080 * 3
     assert int(values['maxMessageSize']) >= 1920 * 1080 * 3 + 4096
 
 
 def test_nobody_but_driver_and_anonymizer_touches_the_raw_camera():
-    policy = ElementTree.parse(ROOT / 'config' / 'sros2_policy.xml').getroot()
+    policy = ET.parse(ROOT / 'config' / 'sros2_policy.xml').getroot()
     readers = {
         enclave.get('path')
         for enclave in policy.iter('enclave') for topics in enclave.iter('topics')
