@@ -73,7 +73,8 @@ def test_colcon_builds_the_workspace(workspace):
 def test_plain_pip_installs_it(workspace, tmp_path):
     prefix = tmp_path / 'prefix'
     run([
-        sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps', '--prefix', str(prefix),
+        sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps', '--ignore-installed',
+        '--prefix', str(prefix),
         '--no-build-isolation', str(workspace / 'src' / 'anon_ros'),
     ])
     check_share(prefix)
