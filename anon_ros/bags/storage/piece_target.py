@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from anon_ros.bags.storage.interface import Connection, Message, Tally
     from anon_ros.bags.storage.piece import Buffer, Piece, PieceSource
 
-CHECKPOINT_S = 2.0
-CHECKPOINT_BYTES = 64 << 20
+CHECKPOINT_S = 5.0
+CHECKPOINT_BYTES = 256 << 20
 
 _BLOCK_BYTES = 1 << 20
 
