@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _BLOCK_BYTES = 1 << 20
 _LONGEST_ITEM_BYTES = 1 << 28
+_GOES_ON = '.eE+-'
 _SPACE = re.compile(r'[ \t\r\n]*')
 
 
@@ -108,8 +109,9 @@ class _Scanner:
                 if isinstance(error, RecursionError) or not self._more():
                     self._fail('no JSON')
                 continue
-            # A number may go on beyond what was read so far.
-            if end < len(self._text) or not self._more():
+            # A number may go on beyond what was read so far: '-0.' reads as '-0' and a point.
+            is_cut = end == len(self._text) or self._text[end] in _GOES_ON
+            if not is_cut or not self._more():
                 break
         text, offset = self._text[self._at:end], self._start + self._at
         self._at = end

@@ -39,7 +39,8 @@ LEAST_AREA_PX = 8 * 8
 """Of the crop: smaller people stay as they are."""
 DILATION_PX = int(np.sqrt(BODY_SIZE_WH[0] * BODY_SIZE_WH[1]) * 0.02)
 SIGMA, KERNEL = 7.0, 21
-MIDDLE = 127.5
+MIDDLE = 128.0
+"""Zero of -1..1 is 127.5, which the paper's scripts round to even."""
 _LUMA_RGB = np.array([19595, 38470, 7471])
 
 

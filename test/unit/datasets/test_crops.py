@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The paper's crops and methods, against numbers worked out by hand."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anon_ros.core.boxes import Rect
+from anon_ros.core.regions import Kind, Mask, Regions
+from anon_ros.datasets import paper
+from anon_ros.datasets.crops import (
+    bicubic,
+    body_crop,
+    cut,
+    dilate_disk,
+    face_crop,
+    nearest,
+    shrink_body,
+    shrink_face,
+)
+
+
+def full(x, y, width, height):
+    return Mask(np.ones((height, width), bool), x, y)
+
+
+def test_a_face_crop_is_a_square_grown_by_a_third():
+    assert face_crop(Rect(100, 100, 120, 140), (400, 400)) == Rect(76, 86, 144, 154)
+    assert face_crop(Rect(0, 0, 20, 40), (400, 400)) == Rect(0, 0, 68, 68)
+    assert face_crop(Rect(380, 360, 400, 400), (400, 400)) == Rect(332, 332, 400, 400)
+    assert face_crop(Rect(10, 10, 50, 50), (60, 60)) == Rect(0, 0, 60, 60)
+    wide = face_crop(Rect(0, 0, 50, 100), (60, 200))
+    assert wide == Rect(25 - 85, 50 - 85, 25 + 85, 50 + 85)
+
+
+def test_a_body_crop_has_the_aspect_and_the_background():
+    # A box of 40x100: +6 px each, then 106 high asks for a width of 58: 4,000 px of 6,148 are
+    # 65 %, so nothing more is needed.
+    crop = body_crop(full(200, 200, 40, 100), (800, 800))
+    assert (crop.width, crop.height) == (58, 106)
+    # 120x200: +15; 215 high, 135 wide asks for 243; 24,000 of 32,805 leave less than 30 %.
+    crop = body_crop(full(200, 200, 120, 200), (800, 800))
+    assert 1 - 24_000 / (crop.width * crop.height) >= 0.3
+    assert crop.height / crop.width == pytest.approx(1.8, abs=0.02)
+
+
+@given(st.integers(0, 60), st.integers(0, 40), st.integers(1, 64), st.integers(1, 48))
+def test_a_body_crop_holds_the_body(x, y, width, height):
+    width, height = min(width, 64 - x), min(height, 48 - y)
+    if width < 1 or height < 1:
+        return
+    crop = body_crop(full(x, y, width, height), (64, 48))
+    assert crop.x_min <= x
+    assert crop.y_min <= y
+    assert crop.x_max >= x + width
+    assert crop.y_max >= y + height
+
+
+def test_cutting_outside_gives_zeros():
+    image = np.full((4, 5, 3), 7, np.uint8)
+    part = cut(image, Rect(-2, -1, 3, 2))
+    assert part.shape == (3, 5, 3)
+    assert (part[1:, 2:] == 7).all()
+    assert part.sum() == 7 * 3 * 3 * 2
+
+
+def test_resizing_keeps_flat_colours_and_slopes():
+    flat = np.full((11, 7, 3), 93, np.uint8)
+    assert np.allclose(bicubic(flat, (160, 288)), 93, atol=1e-3)
+    slope = np.tile(np.arange(64, dtype=np.float32)[None, :, None], (8, 1, 3))
+    half = bicubic(slope, (32, 4))
+    assert np.allclose(half[:, 4:-4, 0], np.arange(4, 28) * 2 + 0.5, atol=0.05)
+    assert (nearest(np.arange(6).reshape(1, 6), (3, 1)) == [[0, 2, 4]]).all()
+    assert shrink_body(np.zeros((20, 300, 3), np.uint8)).shape == (288, 160, 3)
+    assert shrink_face(np.zeros((500, 500, 3), np.uint8)).shape == (128, 128, 3)
+
+
+def test_small_bodies_are_enlarged_by_the_nearest_pixel():
+    crop = np.random.default_rng(0).integers(0, 256, (36, 20, 3), np.uint8)
+    assert set(np.unique(shrink_body(crop))) == set(np.unique(crop))
+
+
+def test_the_disk_is_round():
+    dot = np.zeros((11, 11), bool)
+    dot[5, 5] = True
+    grown = dilate_disk(dot, 4)
+    assert grown.sum() == 49
+    assert not grown[1, 1]
+    assert paper.DILATION_PX == 4
+
+
+def noise(height=200, width=300):
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def bodies(*masks):
+    boxes = [[m.x, m.y, m.x + m.inside.shape[1], m.y + m.inside.shape[0]] for m in masks]
+    return Regions.of(np.array(boxes, np.float32).reshape(-1, 4), Kind.BODY, masks=masks)
+
+
+def test_mask_out_is_gray_where_the_dilated_body_is():
+    image, before = noise(), noise()
+    assert paper.hide_bodies(image, bodies(full(100, 40, 50, 120)), 'mask-out') == 0
+    assert (image[40:160, 100:150] == 128).all()
+    differs = (image != before).any(axis=2)
+    rows, columns = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
+    # Four px of the crop of 288x160 are about two here.
+    assert 36 <= rows[0] < 40
+    assert 160 <= rows[-1] <= 164
+    assert 95 <= columns[0] < 100
+    assert (image[0:30] == before[0:30]).all()
+
+
+def test_blur_is_relative_to_the_crop():
+    image = noise()
+    paper.hide_faces(image, Regions.of([[100, 60, 140, 100]], Kind.FACE), 'blur')
+    crop = face_crop(Rect(100, 60, 140, 100), (300, 200))
+    small = bicubic(cut(noise(), crop), (128, 128))
+    small = np.clip(np.rint(small), 0, 255).astype(np.float32)
+    blurred = bicubic(cv2.GaussianBlur(small, (21, 21), 7.0), (crop.width, crop.height))
+    expected = np.rint(blurred)[80 - crop.y_min, 120 - crop.x_min]
+    assert (image[80, 120] == expected).all()
+    assert (image[:55] == noise()[:55]).all()
+
+
+def test_tiny_people_stay_and_are_counted():
+    image, before = noise(), noise()
+    assert paper.hide_bodies(image, bodies(full(10, 10, 2, 3)), 'mask-out') == 1
+    assert (image == before).all()
+    assert paper.hide_bodies(image, bodies(full(10, 10, 6, 9)), 'mask-out') == 0
+
+
+def test_the_largest_is_pasted_last():
+    image = noise()
+    image[:] = 0
+    image[:, 150:] = 255
+    large, small = full(90, 20, 70, 150), full(140, 60, 30, 60)
+    once = image.copy()
+    paper.hide_bodies(once, bodies(large, small), 'blur')
+    again = image.copy()
+    paper.hide_bodies(again, bodies(small), 'blur')
+    paper.hide_bodies(again, bodies(large), 'blur')
+    assert (once == again).all()
+    other = image.copy()
+    paper.hide_bodies(other, bodies(large), 'blur')
+    paper.hide_bodies(other, bodies(small), 'blur')
+    assert (other != once).any()
+
+
+def test_gray_stays_gray_and_png_stays_png():
+    gray = noise()[..., 0]
+    for suffix in ('.png', '.jpg'):
+        data = cv2.imencode(suffix, gray)[1].tobytes()
+        image = paper.decode(data)
+        assert image.ndim == 3
+        done = paper.encode(image, data)
+        assert cv2.imdecode(np.frombuffer(done, np.uint8), cv2.IMREAD_UNCHANGED).ndim == 2
+        assert done[:3] == data[:3]
