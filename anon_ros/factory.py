@@ -80,9 +80,7 @@ def build_plate_context(settings: Settings, store: ModelStore) -> PlateContext |
     return build(settings, store, thread_count(settings))
 
 
-def build_tracker(
-    settings: Settings, first_track_id: int = 0, *, is_known: bool = False
-) -> RegionTracker:
+def build_tracker(settings: Settings, *, is_known: bool = False) -> RegionTracker:
     """
     Return a tracker for one camera of a recording.
 
@@ -91,9 +89,7 @@ def build_tracker(
     from anon_ros.tracking.two_sided import TwoSidedTracker
 
     window_s = 0.0 if is_known else settings.window_s
-    return TwoSidedTracker(
-        window_s, carry_s=settings.carry_s, first_track_id=first_track_id
-    )
+    return TwoSidedTracker(window_s, carry_s=settings.carry_s)
 
 
 def _build_faces(settings: Settings, store: ModelStore, streams: int) -> RegionDetector:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from anon_ros.bags import jobs
 from anon_ros.bags.topics import Action
 from anon_ros.core.regions import Regions
+from anon_ros.tracking.renumbering import Renumbering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ LOOKS_PER_WORKER = 2
 IDLE_WINDOWS = 2
 """A camera silent for this many windows is not waited for any longer."""
 UNKNOWN_WH = (0, 0)
+TRACKS_PER_CAMERA = 10**9
 
 
 @dataclass
@@ -81,6 +83,26 @@ class Known:
 
 
 @dataclass
+class Past:
+    """
+    What an earlier run of the same recording left behind.
+
+    regions: what it hid at last, by the message's index. next_track_ids: by topic, the first
+    number that no track of that camera has; each camera counts in a range of its own.
+    """
+
+    regions: dict[int, Regions] = field(default_factory=dict)
+    next_track_ids: dict[str, int] = field(default_factory=dict)
+
+    def first_free(self, topic: str) -> int:
+        """Return a camera's next number; a camera that nobody saw before gets a new range."""
+        if topic not in self.next_track_ids:
+            ranges = [number // TRACKS_PER_CAMERA for number in self.next_track_ids.values()]
+            self.next_track_ids[topic] = (max(ranges, default=-1) + 1) * TRACKS_PER_CAMERA
+        return self.next_track_ids[topic]
+
+
+@dataclass
 class Batch:
     """Messages that are decoded together, and what was seen in them."""
 
@@ -99,16 +121,21 @@ class CameraStream:
         pool: ThreadPoolExecutor,
         tools: Tools,
         known: Callable[[Item], Known] | None,
+        past: Past,
+        first_free: int,
     ) -> None:
         """
         Take what the camera needs.
 
         known: gives the regions of a message when they are read from a file; None to detect.
+        first_free: the first number that no track of this camera has.
         """
         self._tracker = tracker
         self._pool = pool
         self._tools = tools
         self._known = known
+        self._written = past.regions
+        self._numbering = Renumbering(first_free)
         self._looking: deque[Batch] = deque()
         self._tracked: deque[tuple[Batch, Item]] = deque()
         self._size_wh: tuple[int, int] | None = None
@@ -168,13 +195,20 @@ class CameraStream:
         for sighting in sightings:
             batch, item = self._tracked.popleft()
             if self._known is None:
-                item.regions = sighting.regions
+                item.regions = self._renumbered(item, sighting.regions)
             else:
                 known = self._known(item)
                 item.regions, batch.withheld = known.regions, batch.withheld or known.withheld
             batch.open_items -= 1
             if not batch.open_items:
                 self._render(batch)
+
+    def _renumbered(self, item: Item, regions: Regions) -> Regions:
+        """Return the regions with the numbers that their tracks have in the whole recording."""
+        if item.is_context:
+            self._numbering.learn(regions, self._written.get(item.index, Regions.empty()))
+            return regions
+        return self._numbering.apply(regions)
 
     def _render(self, batch: Batch) -> None:
         if all(item.is_context for item in batch.items):
@@ -203,13 +237,19 @@ class Pipeline:
         window_ns: int,
         new_tracker: Callable[[str], RegionTracker],
         known: Callable[[Item], Known] | None = None,
+        past: Past | None = None,
     ) -> None:
-        """Take the workers' number, the look-ahead and a tracker's maker (topic -> tracker)."""
+        """
+        Take the workers' number, the look-ahead and a tracker's maker (topic -> tracker).
+
+        known: see CameraStream. past: of a run that goes on.
+        """
         self._tools = tools
         self._threads = threads
         self._window_ns = window_ns
         self._new_tracker = new_tracker
         self._known = known
+        self._past = past or Past()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix='anon-worker')
         self._cameras: dict[str, CameraStream] = {}
         self._queue: deque[Item] = deque()
@@ -256,7 +296,8 @@ class Pipeline:
         topic = item.message.connection.topic
         if topic not in self._cameras:
             self._cameras[topic] = CameraStream(
-                self._new_tracker(topic), self._pool, self._tools, self._known
+                self._new_tracker(topic), self._pool, self._tools, self._known, self._past,
+                self._past.first_free(topic),
             )
         return self._cameras[topic]
 

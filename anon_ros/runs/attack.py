@@ -12,7 +12,8 @@ from anon_ros.attacks.bands import LEAST_CASES
 from anon_ros.attacks.redetection import Redetection
 from anon_ros.attacks.registry import build_attackers
 from anon_ros.audit.attack_table import FILE_NAME, AttackTable, write_table
-from anon_ros.audit.manifest import manifest_path, read_manifest, sidecar_path
+from anon_ros.audit.manifest import REPORT_NAME, manifest_path, read_manifest, sidecar_path
+from anon_ros.audit.report import add_attack
 from anon_ros.core import settings as settings_module
 from anon_ros.core.regions import Kind
 from anon_ros.core.settings import method_by_kind
@@ -68,7 +69,7 @@ def attack(
     detector: RegionDetector | None = None,
 ) -> AttackTable:
     """
-    Return what attackers achieve; write it as attack.json beside the result's manifest.
+    Return what attackers achieve; write it beside the result's manifest and into its report.
 
     progress: called with what is done at present, and how much of how much.
     detector: what finds regions in a folder of images, None for that of the settings.
@@ -97,7 +98,10 @@ def attack(
         __version__, job.source.name, job.target.name,
         {kind.label: count for kind, count in counts.items()}, tuple(rows), skipped,
     )
-    write_table(table, sidecar_path(job.target) / FILE_NAME)
+    sidecar = sidecar_path(job.target)
+    write_table(table, sidecar / FILE_NAME)
+    if (sidecar / REPORT_NAME).is_file():
+        add_attack(table, sidecar / REPORT_NAME)
     return table
 
 

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anon_ros import factory
 from anon_ros.audit.corrections import Corrections, read_corrections
-from anon_ros.audit.frame_regions import from_plain
+from anon_ros.audit.frame_regions import FrameRegions, from_plain
 from anon_ros.audit.manifest import REGIONS_NAME, sidecar_path
 from anon_ros.audit.regions_file import RegionsIndex, RegionsReader, RegionsWriter
 from anon_ros.bags.jobs import Tools
-from anon_ros.bags.pipeline import Item, Known, Pipeline
-from anon_ros.bags.rewrite import Progress, Rewriter
+from anon_ros.bags.pipeline import Item, Known, Past, Pipeline
+from anon_ros.bags.rewrite import CONTEXT_NS, Progress, Rewriter
 from anon_ros.bags.sniff import looks_like_image
 from anon_ros.bags.storage import Attachment, create_bag, open_bag
 from anon_ros.bags.topics import Action, plan_topics
@@ -37,10 +38,9 @@ if TYPE_CHECKING:
     from anon_ros.audit.recorder import RunRecorder
     from anon_ros.audit.regions_file import Header, Source
     from anon_ros.bags.storage import SourceBag, TargetBag
-    from anon_ros.core.interfaces import RegionDetector, RegionTracker
+    from anon_ros.core.interfaces import RegionDetector
     from anon_ros.core.settings import Settings
 
-TRACKS_PER_CAMERA = 10**9
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ def anonymize_bag(
         ))
         sidecar = _make_sidecar(target)
         header = new_header(origin, settings)
-        writer = stack.enter_context(_open_regions(sidecar, header, run.recorder, source, target))
+        writer, past = _open_regions(sidecar, header, run.recorder, source, target)
+        stack.enter_context(writer)
         tools = Tools(
             None if known else detector, factory.build_anonymizer(settings), run.recorder,
             int(settings.max_megapixels * 1e6), plan.depth, context,
@@ -113,8 +114,8 @@ def anonymize_bag(
         pipeline = stack.enter_context(Pipeline(
             tools, threads=factory.thread_count(settings),
             window_ns=0 if known else int(settings.window_s * 1e9),
-            new_tracker=_TrackerMaker(settings, writer.next_track_id, is_known=known is not None),
-            known=known,
+            new_tracker=lambda _: factory.build_tracker(settings, is_known=known is not None),
+            known=known, past=past,
         ))
         rewriter = Rewriter(source, target, plan, pipeline, tools, writer)
         rewriter.run(lambda done: progress(done, run.recorder))
@@ -160,20 +161,6 @@ class _KnownRegions:
         return Known(found.regions, (found.reason or 'withheld before') if is_withheld else None)
 
 
-class _TrackerMaker:
-    """Makes the tracker of each camera; every camera counts its tracks in a range of its own."""
-
-    def __init__(self, settings: Settings, first_track_id: int, *, is_known: bool) -> None:
-        self._settings = settings
-        self._next_track_id = first_track_id
-        self._is_known = is_known
-
-    def __call__(self, topic: str) -> RegionTracker:
-        del topic
-        first, self._next_track_id = self._next_track_id, self._next_track_id + TRACKS_PER_CAMERA
-        return factory.build_tracker(self._settings, first, is_known=self._is_known)
-
-
 class _Attachments:
     """Keeps what is in the files beside messages, unless it may hold a picture."""
 
@@ -201,18 +188,30 @@ def _make_sidecar(target: TargetBag) -> Path:
 
 def _open_regions(
     sidecar: Path, header: Header, recorder: RunRecorder, source: SourceBag, target: TargetBag
-) -> RegionsWriter:
-    """Return the regions file to write; tell the recorder what an earlier run did already."""
+) -> tuple[RegionsWriter, Past]:
+    """
+    Return the regions file to write, and what an earlier run left behind.
+
+    The recorder is told all that the earlier run did.
+    """
     path = sidecar / REGIONS_NAME
     if not path.exists():
-        return RegionsWriter(path, header)
+        return RegionsWriter(path, header), Past()
     done = sum(target.file(file).messages_done for file in source.files)
     writer = RegionsWriter(path, header, append_after=done - 1)
+    last: deque[FrameRegions] = deque()
+    past = Past()
     for line in RegionsReader(path).lines(is_whole=False):
         frame = from_plain(line.value)
         recorder.frame(
             frame.topic, frame.log_ns, frame.regions, Outcome(frame.outcome).value,
             frame.reason or None,
         )
-    return writer
-
+        highest = int(frame.regions.track_ids.max(initial=-1))
+        if highest >= past.next_track_ids.get(frame.topic, 0):
+            past.next_track_ids[frame.topic] = highest + 1
+        last.append(frame)
+        while frame.log_ns - last[0].log_ns > CONTEXT_NS:
+            last.popleft()
+    past.regions.update((frame.index, frame.regions) for frame in last)
+    return writer, past

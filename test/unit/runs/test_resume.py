@@ -25,8 +25,13 @@ import sys, time
 from pathlib import Path
 sys.path[:0] = [{root!r}, {helpers!r}]
 from bag_builder import MagentaDetector
+from anon_ros.bags.storage import piece_target, sqlite_target
 from anon_ros.core.settings import Settings
 from anon_ros.runs.bag import BagJob, anonymize_bag
+
+# As if two seconds and hundreds of messages had passed.
+piece_target.CHECKPOINT_S = sqlite_target.CHECKPOINT_S = 0.0
+sqlite_target._BATCH_ROWS = 4
 
 class Slow(MagentaDetector):
     def detect(self, image_bgr):
@@ -93,6 +98,8 @@ def test_kill_and_resume(builder, tmp_path, storage, after_frames):
         anonymize_bag(BagJob(source, target), SETTINGS, detector=MagentaDetector())
     detector = MagentaDetector()
     result = anonymize_bag(BagJob(source, target, resume=True), SETTINGS, detector=detector)
+    if after_frames >= 70:
+        assert detector.calls < 150, 'nothing was left to go on from'
     assert messages_of(target) == messages_of(whole)
     assert not partial.exists()
     assert result.manifest.frames == 150
