@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`anon-ros bench bag|faces|detect|copy|memory|overhead`: what is promised, measured."""
+"""`anon-ros bench bag|faces|detect|copy|memory|overhead|dataset`: what is promised, measured."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from anon_ros.cli.options import DONE, JsonOption, command
+from anon_ros.cli.progress import progress_bar
 from anon_ros.core.settings import EFFORTS, Settings
 
 bench = typer.Typer(no_args_is_help=True, help='Measure speed, recall and cost on this machine.')
@@ -146,6 +147,53 @@ def overhead(
     return _show('wall time over what cannot be avoided', rows, as_json=as_json)
 
 
+def dataset(
+    *,
+    data: Data = DATA,
+    images: Annotated[int, typer.Option(min=8, help='Images of the larger dataset.')] = 1000,
+    as_json: JsonOption = False,
+) -> int:
+    """Measure the paper's four variants of a dataset: images/s, memory, and a killed run."""
+    from anon_ros.bench import datasets
+
+    with tempfile.TemporaryDirectory() as folder:
+        rows = datasets.measure_variants(Path(folder), data / 'people', images)
+    return _show('a dataset by its annotations, the protocol of the paper', rows, as_json=as_json)
+
+
+def privacy(
+    *,
+    data: Data = DATA,
+    identities: Annotated[int, typer.Option(min=20, help='People by one look.')] = 600,
+    patient: Annotated[int, typer.Option(help='People along a track, for the default.')] = 600,
+    others: Annotated[int, typer.Option(help='People along a track, for other methods.')] = 30,
+    height: Annotated[list[int] | None, typer.Option(help='Face heights in px.')] = None,
+    workers: Annotated[int, typer.Option(min=1, help='Processes side by side.')] = 2,
+    as_json: JsonOption = False,
+) -> int:
+    """Attack our methods and those of others: faces, plates, surroundings; and the cost."""
+    from anon_ros.bench import privacy as faces_attacked
+    from anon_ros.bench.privacy_cost import measure_cost
+    from anon_ros.bench.privacy_plates import measure_plates
+
+    samples = faces_attacked.Samples(identities, patient, others)
+    with progress_bar('privacy', 'jobs') as show:
+        rows = faces_attacked.measure_faces(
+            data, samples=samples, heights_px=tuple(height or faces_attacked.HEIGHTS_PX),
+            workers=workers, progress=lambda done, total: show(done, total, None))
+    tables: dict[str, Rows] = {
+        'faces under attack': rows, 'plates under attack': measure_plates(data),
+        'what surrounds a region, by margin': faces_attacked.measure_margins(data),
+        'cost beside a plain mosaic': measure_cost(),
+    }
+    if as_json:
+        print(json.dumps({title: list(table) for title, table in tables.items()}))
+        return DONE
+    for title, table in tables.items():
+        _show(title, table, as_json=False)
+    return DONE
+
+
 def _show(title: str, rows: Rows, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({title: list(rows)}))
@@ -162,5 +210,5 @@ def _text(value: object) -> str:
     return f'{value:.4g}' if isinstance(value, float) else str(value)
 
 
-for function in (bag, faces, detect, copy, memory, overhead):
+for function in (bag, faces, detect, copy, memory, overhead, dataset, privacy):
     bench.command()(command(function))
