@@ -8,6 +8,7 @@ pixel centres and include the pixels they touch; BDD100K's may be cubic curves.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import cv2
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 LEAST_POINTS = 3
 _FIFTHS = 5
 _CURVE_STEPS = 16
+_CURVES = re.compile(r'(?:L(?:CC)?)+')
 
 Points = 'Sequence[Sequence[float]]'
 
@@ -100,13 +102,11 @@ def flatten(polygon: Sequence[Sequence[float]], letters: str) -> list[tuple[floa
     Raises ValueError for letters that make no outline.
     """
     points = [(float(x), float(y)) for x, y in polygon]
-    if 'C' not in letters:
-        return points
-    if len(letters) != len(points) or set(letters) - {'L', 'C'}:
+    if len(letters) != len(points):
         raise ValueError(f"types '{letters[:40]}' do not fit {len(points)} vertices")
-    start = letters.find('L')
+    start = max(letters.find('L'), 0)
     points, letters = points[start:] + points[:start], letters[start:] + letters[:start]
-    if start < 0 or letters.replace('CC', '').count('C'):
+    if not _CURVES.fullmatch(letters):
         raise ValueError(f"types '{letters[:40]}' make no closed outline of cubic curves")
     flat = []
     for i, point in enumerate(points):
