@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anon_ros.core.regions import Float32Array, UInt8Array
-    from anon_ros.detection.runtime import Array, Network
+    from anon_ros.detection.network import Array, Network
 
 STRIDE_PX = 4
 _MULTIPLE_PX = 32

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from anon_ros.detection.runtime import NetworkOptions
+from anon_ros.detection.network import NetworkOptions
 from anon_ros.errors import ModelError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from anon_ros.core.regions import Float32Array, UInt8Array
-    from anon_ros.detection.runtime import Network
+    from anon_ros.detection.network import Network
 
 STRIDE_PX = 16
 _ABSURD_LEAD = 1000.0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anon_ros.core.regions import Float32Array, UInt8Array
-    from anon_ros.detection.runtime import Network
+    from anon_ros.detection.network import Network
 
 INPUT_PX = 192
 KEYPOINT_COUNT = 17

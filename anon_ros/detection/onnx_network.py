@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from anon_ros.detection.runtime import Array, NetworkOptions
+    from anon_ros.detection.network import Array, NetworkOptions
 
 _ERRORS_ONLY = 3
 # The engine's own errors have no common base but Exception.

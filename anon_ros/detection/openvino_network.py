@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from anon_ros.detection.runtime import Array, NetworkOptions, Shape
+    from anon_ros.detection.network import Array, NetworkOptions, Shape
 
 # A network is kept compiled for these many sizes, and for inputs of these many values in all:
 # what it needs besides is in proportion, about 8 bytes a value for each stream.

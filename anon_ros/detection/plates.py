@@ -16,7 +16,7 @@ from anon_ros.detection.runtime import load_network
 if TYPE_CHECKING:
     from anon_ros.core.regions import Float32Array, UInt8Array
     from anon_ros.core.settings import Settings
-    from anon_ros.detection.runtime import Array, Network
+    from anon_ros.detection.network import Array, Network
     from anon_ros.models.store import ModelStore
 
 MODEL = 'plates'

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anon_ros.core.regions import Float32Array, UInt8Array
-    from anon_ros.detection.runtime import Array, Network
+    from anon_ros.detection.network import Array, Network
 
 STRIDES_PX = (8, 16, 32)
 PERSON = 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anon_ros.core.regions import Float32Array, UInt8Array
-    from anon_ros.detection.runtime import Array, Network
+    from anon_ros.detection.network import Array, Network
 
 STRIDES_PX = (8, 16, 32)
 OUTPUTS = tuple(f'{part}_{stride}' for part in ('cls', 'obj', 'bbox') for stride in STRIDES_PX)

@@ -4,8 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from anon_ros.detection.network import NetworkOptions, available_cores
 from anon_ros.detection.onnx_network import OnnxNetwork
-from anon_ros.detection.runtime import NetworkOptions, available_cores, load_network
+from anon_ros.detection.runtime import load_network
 from anon_ros.errors import ModelError, SettingError
 
 onnx = pytest.importorskip('onnx')
