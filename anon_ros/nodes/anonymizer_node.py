@@ -63,6 +63,7 @@ class AnonymizerNode(LifecycleNode):
         self._proposed: Engine | None = None
         self._ports: dict[str, CameraPort] = {}
         self._session: Session | None = None
+        self._problem: str | None = None
         self._warnings = _Warnings(self.get_logger())
         self._declared = NodeParameters(self, prepare=self._prepare, apply=self._apply)
         self._statistics = {name: CameraStatistics() for name in self._declared.cameras}
@@ -115,15 +116,21 @@ class AnonymizerNode(LifecycleNode):
         """Run a step and log why it fails: rclpy itself drops the reason."""
         try:
             step()
-            self.get_logger().info(f'{name}: done')
-            return inherited(state)
         except AnonError as error:
-            self.get_logger().error(f'cannot {name}: {error}')
+            self._note_problem(f'cannot {name}: {error}')
             self._clean_up()
             return TransitionCallbackReturn.FAILURE
         except Exception as error:  # noqa: BLE001 - fails closed: the state machine takes over
-            self.get_logger().error(f'cannot {name}: {type(error).__name__}: {error}')
+            self._note_problem(f'cannot {name}: {type(error).__name__}: {error}')
             return TransitionCallbackReturn.ERROR
+        if name != 'recover':
+            self._problem = None
+        self.get_logger().info(f'{name}: done')
+        return inherited(state)
+
+    def _note_problem(self, problem: str) -> None:
+        self._problem = problem
+        self.get_logger().error(problem)
 
     def _configure(self) -> None:
         self._engine = self._engines.build(self._declared.settings)
@@ -191,7 +198,8 @@ class AnonymizerNode(LifecycleNode):
         stalled_s = None if session is None else session.stalled_s()
         name = self.get_fully_qualified_name()
         statuses = [diagnostics.node_status(
-            name, state=state, device=self._declared.settings.device, stalled_s=stalled_s
+            name, state=state, device=self._declared.settings.device,
+            problem=self._problem, stalled_s=stalled_s,
         )]
         if stalled_s is not None:
             self.get_logger().error(

@@ -40,9 +40,14 @@ class CameraState:
 
 
 def node_status(
-    name: str, *, state: str, device: str, stalled_s: float | None
+    name: str, *, state: str, device: str, problem: str | None, stalled_s: float | None
 ) -> DiagnosticStatus:
-    """Return the status of the worker and its memory."""
+    """
+    Return the status of the worker and its memory.
+
+    problem: why the last transition failed, None where it did not: weights missing, no GPU.
+    stalled_s: for how long the worker hangs, None while it does not.
+    """
     values = {'state': state, 'device': device, 'memory_mib': f'{device_memory.process_mib():.0f}'}
     gpu = device_memory.gpu_mib() if device != 'cpu' else None
     if gpu is not None:
@@ -50,6 +55,8 @@ def node_status(
     if stalled_s is not None:
         message = f'the worker has hung for {stalled_s:.1f} s: nothing is anonymized'
         return _status(f'{name}: worker', ERROR, message, values)
+    if problem is not None:
+        return _status(f'{name}: worker', ERROR, problem, values)
     return _status(f'{name}: worker', OK, state, values)
 
 

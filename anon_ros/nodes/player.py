@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CLOCK_TYPE = 'rosgraph_msgs/msg/Clock'
 CLOCK_NS = 10_000_000
+_POLL_S = 0.1
 ACKNOWLEDGED = Duration(seconds=1)
 
 
@@ -57,6 +58,26 @@ class PlayResult:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
+class _Stopwatch:
+    """Time that stands still while it is held."""
+
+    def __init__(self, *, is_held: bool) -> None:
+        self.is_held = is_held
+        self.restart()
+
+    @property
+    def elapsed_s(self) -> float:
+        since_s = 0.0 if self.is_held else time.monotonic() - self._since_s
+        return self._before_s + since_s
+
+    def restart(self) -> None:
+        self._before_s, self._since_s = 0.0, time.monotonic()
+
+    def hold(self, *, is_held: bool) -> None:
+        self._before_s, self._since_s = self.elapsed_s, time.monotonic()
+        self.is_held = is_held
+
+
 class Player(Node):
     """Publishes serialized messages; ~/pause (std_srvs/SetBool) holds and goes on."""
 
@@ -66,7 +87,7 @@ class Player(Node):
         self.result = PlayResult()
         self._bag = bag
         self._options = options
-        self._is_paused = options.is_paused
+        self._stopwatch = _Stopwatch(is_held=options.is_paused)
         self._profiles = recorded_profiles(bag.information)
         self._by_topic: dict[str, Any] = {}
         for connection in bag.connections:
@@ -84,6 +105,7 @@ class Player(Node):
         """
         while is_running():
             before = self.result.messages
+            self._stopwatch.restart()
             self._play_once(spin_once, is_running)
             if not self._options.loop or self.result.messages == before:
                 return
@@ -100,33 +122,28 @@ class Player(Node):
     def _play_once(
         self, spin_once: Callable[[float], None], is_running: Callable[[], bool]
     ) -> None:
-        start_s: float | None = None
-        first_ns = 0
+        played_s = 0.0
+        before_ns: int | None = None
         for message in self._messages():
-            if start_s is None:
-                start_s, first_ns = time.monotonic(), message.log_ns
-            due_s = (message.log_ns - first_ns) / 1e9 / self._options.rate
-            while is_running():
-                held_s = self._hold(spin_once, is_running)
-                start_s += held_s
-                wait_s = start_s + due_s - time.monotonic()
-                if wait_s <= 0 and not self._is_paused:
-                    break
-                spin_once(min(max(wait_s, 0.0), 0.1))
-            if not is_running():
+            step_ns = 0 if before_ns is None else max(0, message.log_ns - before_ns)
+            before_ns = max(message.log_ns, before_ns or 0)
+            played_s += step_ns / 1e9 / self._options.rate
+            if not self._wait(played_s, spin_once, is_running):
                 return
             self._tick(message.log_ns)
             self._by_topic[message.connection.topic].publish(bytes(message.data))
             self.result.messages += 1
 
-    def _hold(
-        self, spin_once: Callable[[float], None], is_running: Callable[[], bool]
-    ) -> float:
-        """Wait while paused; return for how long that was, in s."""
-        start_s = time.monotonic()
-        while self._is_paused and is_running():
-            spin_once(0.1)
-        return time.monotonic() - start_s
+    def _wait(
+        self, played_s: float, spin_once: Callable[[float], None], is_running: Callable[[], bool]
+    ) -> bool:
+        """Serve until so much of the time has been played; return False where all ends."""
+        while is_running():
+            wait_s = played_s - self._stopwatch.elapsed_s
+            if wait_s <= 0 and not self._stopwatch.is_held:
+                return True
+            spin_once(_POLL_S if self._stopwatch.is_held else min(wait_s, _POLL_S))
+        return False
 
     def _messages(self) -> Iterator[Message]:
         for file in self._bag.files:
@@ -160,7 +177,7 @@ class Player(Node):
         self._clock_publisher.publish(message)
 
     def _on_pause(self, request: Any, response: Any) -> Any:
-        self._is_paused = request.data
+        self._stopwatch.hold(is_held=request.data)
         response.success, response.message = True, 'paused' if request.data else 'playing'
         return response
 

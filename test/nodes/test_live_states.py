@@ -177,6 +177,9 @@ def test_missing_weights_fail_to_configure_and_say_so(start, client, tmp_path):
     assert not client.change_state(Transition.TRANSITION_CONFIGURE)
     assert client.state() == 'unconfigured'
     assert 'cannot configure: ' in node.log
+    client.wait_for(
+        lambda: (client.diagnostics('worker') or (b'',))[0] == b'\2', 'an error in diagnostics'
+    )
 
 
 def test_diagnostics_tell_rates_latencies_and_causes(start, client):

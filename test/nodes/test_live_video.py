@@ -26,10 +26,9 @@ def packets(count):
     return encode_gop([one(index) for index in range(count)], 'h264')
 
 
-@pytest.mark.parametrize('policy', ['drop', 'mask'])
-def test_a_video_goes_out_anonymized_picture_by_picture(start, client, policy):
+def test_a_video_goes_out_anonymized_picture_by_picture(start, client):
     node = start(
-        'target:=[face]', 'camera.transport:=video', f'on_failure:={policy}',
+        'target:=[face]', 'camera.transport:=video', 'on_failure:=mask',
         'camera.video_type:=sensor_msgs/msg/CompressedImage', 'max_latency_ms:=5000.0',
     )
     client.listen(OUT, CompressedImage)
