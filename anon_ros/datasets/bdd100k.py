@@ -268,7 +268,7 @@ def _parse_poly2d(
         if len(curves[-1]) != len(vertices):
             raise ValueError('damaged annotation: types do not fit the vertices of poly2d')
     if polygons and not _reaches(polygons, size_wh):
-        raise ValueError(f'outline outside the image of {size_wh[0]}x{size_wh[1]} px')
+        raise ValueError(f'outline outside the image: of {size_wh[0]}x{size_wh[1]} px')
     return tuple(polygons), tuple(curves)
 
 

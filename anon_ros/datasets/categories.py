@@ -11,7 +11,11 @@ from __future__ import annotations
 from types import MappingProxyType
 
 PERSON, RIDER, FACE, PLATE = 'person', 'rider', 'face', 'license plate'
-PEOPLE = frozenset({PERSON, RIDER, 'sitting person', 'person (other)', 'other person'})
+PEOPLE = frozenset({
+    PERSON, RIDER, 'sitting person', 'person (other)', 'other person', 'pedestrian', 'people',
+    'persons', 'human', 'cyclist', 'bicyclist', 'motorcyclist', 'man',
+    'woman', 'boy', 'girl', 'child', 'baby', 'adult', 'worker', 'driver', 'skier', 'other rider',
+})
 """Whatever may show a person: the safe protocol hides all of it."""
 
 CITYSCAPES_IDS = MappingProxyType({
@@ -62,6 +66,11 @@ COCO_NAMES = MappingProxyType({
 })
 COCO_IDS = MappingProxyType({name: number for number, name in COCO_NAMES.items()})
 COCO_FIRST_FREE_ID = 91
+
+
+def is_person(name: str) -> bool:
+    """Return whether a category may show a person, in whatever dataset."""
+    return name.strip().lower() in PEOPLE
 
 
 def from_bdd(name: str) -> tuple[str, bool]:

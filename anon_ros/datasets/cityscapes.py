@@ -172,7 +172,7 @@ def _parse_object(item: Any, identity: str, size_wh: tuple[int, int]) -> Instanc
     corners = np.asarray(points)
     if (corners.max(axis=0) < 0).any() or (corners.min(axis=0) >= size_wh).any():
         raise ValueError(
-            f'outline outside the image of {size_wh[0]}x{size_wh[1]} px: object {identity}')
+            f'outline outside the image: object {identity}, of {size_wh[0]}x{size_wh[1]} px')
     return Instance(
         identity, name, polygons=(points,), is_crowd=is_group,
         is_pseudo=item.get('user') == PSEUDO_AUTHOR, extra=own_extra(FORMAT, item, _READ))

@@ -136,7 +136,7 @@ def _parse_segmentation(
         raise ValueError('its segmentation is neither outlines nor run lengths')
     polygons = tuple(_parse_polygon(each) for each in value)
     if not _reaches(polygons, size_wh):
-        raise ValueError(f'outline outside the image of {size_wh[0]}x{size_wh[1]} px')
+        raise ValueError(f'outline outside the image: of {size_wh[0]}x{size_wh[1]} px')
     return polygons, None
 
 
@@ -163,7 +163,10 @@ def _parse_rle(value: Mapping[str, Any], size_wh: tuple[int, int]) -> str:
         return encode_counts(counts, size_wh)
     if not isinstance(counts, str):
         raise ValueError('its run lengths are neither a text nor numbers')
-    rle.decode(counts, size_wh)
+    try:
+        rle.decode(counts, size_wh)
+    except ValueError as error:
+        raise ValueError(f'run lengths of the wrong size: {error}') from None
     return counts
 
 

@@ -7,9 +7,10 @@ import json
 import re
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any
 
-from anon_ros.datasets.categories import COCO_FIRST_FREE_ID, COCO_IDS, PERSON
+from anon_ros.datasets.categories import COCO_FIRST_FREE_ID, COCO_IDS, PERSON, is_person
 from anon_ros.datasets.coco import (
     FORMAT,
     KEYPOINT_NAMES,
@@ -89,14 +90,17 @@ class CocoReader:
         with ExitStack() as stack:
             opened = [stack.enter_context(path.open('rb')) for path in files]
             folder: str | None = None
+            # Where no category means a person, nobody annotated people, who may be there.
+            knows_people = any(map(is_person, index.categories.values()))
             for identity, place, damage in index.images():
                 value = read_item(opened[place.file], place.offset, place.length)
                 name = value.get('file_name')
                 if folder is None and isinstance(name, str):
                     folder = self._folder(split, name)
-                yield self._record(
+                record = self._record(
                     split, folder or '', identity, value, damage,
                     self._instances(opened, index, identity, value, files))
+                yield replace(record, is_labelled=knows_people)
 
     def _record(
         self, split: str, folder: str, identity: int, value: Mapping[str, Any],

@@ -103,11 +103,13 @@ def flatten(polygon: Sequence[Sequence[float]], letters: str) -> list[tuple[floa
     """
     points = [(float(x), float(y)) for x, y in polygon]
     if len(letters) != len(points):
-        raise ValueError(f"types '{letters[:40]}' do not fit {len(points)} vertices")
+        raise ValueError(
+            f"damaged annotation: types '{letters[:40]}' do not fit {len(points)} vertices")
     start = max(letters.find('L'), 0)
     points, letters = points[start:] + points[:start], letters[start:] + letters[:start]
     if not _CURVES.fullmatch(letters):
-        raise ValueError(f"types '{letters[:40]}' make no closed outline of cubic curves")
+        raise ValueError(
+            f"damaged annotation: types '{letters[:40]}' make no closed outline of cubic curves")
     flat = []
     for i, point in enumerate(points):
         if letters[i] == 'C':

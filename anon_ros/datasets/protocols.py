@@ -15,7 +15,7 @@ import numpy as np
 
 from anon_ros.core import masks
 from anon_ros.core.regions import Kind, Mask, Regions
-from anon_ros.datasets.categories import PEOPLE, PERSON
+from anon_ros.datasets.categories import PERSON, is_person
 from anon_ros.datasets.records import silhouette
 from anon_ros.errors import UsageError
 
@@ -43,7 +43,7 @@ def choose(
 
     name: of the format, since the paper treats each differently.
     """
-    people = [each for each in record.instances if each.category in PEOPLE]
+    people = [each for each in record.instances if is_person(each.category)]
     if protocol == 'safe':
         return people, {}
     reasons = [_paper_skips(each, name) for each in people]

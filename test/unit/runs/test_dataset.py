@@ -174,6 +174,23 @@ def test_images_without_annotations_are_never_passed_on(tmp_path):
     assert (tmp_path / 'faces/test/secret.png').read_bytes() != picture(9)
 
 
+def test_a_dataset_that_annotates_no_people_is_not_taken_for_one_without(tmp_path):
+    source = make(tmp_path / 'source', 'coco')
+    (source / 'annotations/person_keypoints_train.json').unlink()
+
+    def only_cars(value):
+        value['annotations'] = []
+        value['categories'] = [{'id': 3, 'name': 'car'}]
+
+    edit(coco(source), only_cars)
+    result = anonymize_dataset(job(source, tmp_path / 'out', 'coco'), Settings())
+    assert photos(tmp_path / 'out') == []
+    assert result.left_out == {'no annotation says who is in it': 2}
+    edit(coco(source), lambda v: v.update(categories=[{'id': 1, 'name': 'Pedestrian'}]))
+    anonymize_dataset(job(source, tmp_path / 'people', 'coco'), Settings())
+    assert len(photos(tmp_path / 'people')) == 2
+
+
 def test_people_of_the_test_split_of_cityscapes_are_not_passed_on(tmp_path):
     source = make(tmp_path / 'source', 'cityscapes')
     for kind in ('leftImg8bit', 'gtFine'):
@@ -289,7 +306,7 @@ def broken(source):
 @pytest.mark.parametrize(('damage', 'kind', 'named'), [
     (drop_photo, 'missing image', 'train/1.jpg 1'),
     (stray, 'annotation for an image that is not there', 'instances_train.json 1'),
-    (outside, 'outline outside the image of 160x120 px', 'instances_train.json 1'),
+    (outside, 'outline outside the image', 'instances_train.json 1'),
     (two_points, 'outline of 2 points', 'instances_train.json 1'),
     (wrong_size, 'run lengths of the wrong size', 'instances_train.json 1'),
     (contradicted, 'two files say different things', 'instances_train.json 1'),
