@@ -11,6 +11,7 @@ gives the pattern and nothing else.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,11 +49,7 @@ class KeyedPattern:
         It depends on the seed, the kind and the track; on the seed, the kind and the box where
         nothing follows the region. brightness, tint: standard deviations, of 255.
         """
-        random = np.random.default_rng([seed, *_identity(regions, index)])
-        return cls(
-            random.normal(0, brightness, (SIDE, SIDE)).astype(np.float32),
-            random.normal(0, tint, (SIDE, SIDE, _TINTS)).astype(np.float32),
-        )
+        return _draw((seed, *_identity(regions, index)), brightness, tint)
 
     def cells(
         self, colour: Float32Array, plane: Plane, number: int, cells_xy: tuple[int, int]
@@ -71,6 +68,16 @@ class KeyedPattern:
         if not plane.is_chroma:
             offsets = offsets + self.brightness[:down, :across, None]
         return np.asarray(colour + offsets * (plane.amplitude / 255), np.float32)
+
+
+@lru_cache(maxsize=4096)
+def _draw(key: tuple[int, ...], brightness: float, tint: float) -> KeyedPattern:
+    """Return the pattern of a key; a track needs its own in every frame."""
+    random = np.random.default_rng(key)
+    return KeyedPattern(
+        random.normal(0, brightness, (SIDE, SIDE)).astype(np.float32),
+        random.normal(0, tint, (SIDE, SIDE, _TINTS)).astype(np.float32),
+    )
 
 
 def _identity(regions: Regions, index: int) -> list[int]:

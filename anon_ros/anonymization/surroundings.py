@@ -97,11 +97,21 @@ def surrounding_colour(plane: Plane, hole: Hole, holes: Sequence[Hole]) -> Float
         Rect(ring.x_min, hole.rect.y_min, hole.rect.x_min, hole.rect.y_max),
         Rect(hole.rect.x_max, hole.rect.y_min, ring.x_max, hole.rect.y_max),
     )
-    near = [each for each in holes if not each.rect.intersect(ring).is_empty]
-    sums = sum((_sum_known(_read_known(plane, strip, near)) for strip in strips), np.zeros(1))
-    if not sums[-1]:
-        return np.full(len(sums) - 1, plane.middle, np.float32)
-    return np.asarray(sums[:-1] / sums[-1], np.float32)
+    # A hole's own samples lie in none of the strips.
+    near = [
+        each for each in holes
+        if each.rect != hole.rect and not each.rect.intersect(ring).is_empty
+    ]
+    total, count = np.zeros(1), 0.0
+    for strip in strips:
+        visible = strip.intersect(plane.grid.bounds)
+        if not visible.is_empty:
+            sums, known = _sum_known(plane.read(visible), visible, near)
+            total, count = total + sums, count + known
+    if not count:
+        channels = plane.read(Rect(0, 0, 0, 0)).shape[2]
+        return np.full(channels, plane.middle, np.float32)
+    return np.asarray(total / count, np.float32)
 
 
 def stretch(cells: Float32Array, rect: Rect) -> Float32Array:
@@ -142,28 +152,24 @@ def _mask_hole(mask: Mask, grid: Grid) -> Hole:
     return Hole(covered, np.asarray(blocks.any(axis=(1, 3)), bool))
 
 
-def _read_known(plane: Plane, strip: Rect, holes: Sequence[Hole]) -> Float32Array:
+def _sum_known(
+    samples: Float32Array, strip: Rect, holes: Sequence[Hole]
+) -> tuple[Float64Array, float]:
     """
-    Return (h, w, channels + 1): samples, and 1 where they are known; all 0 where they are not.
+    Return (channels,) sums of what is known in a strip, and how many samples that is.
 
-    Outside the plane and inside the holes nothing is known.
+    Inside the holes nothing is known, and no number is none.
     """
-    visible = strip.intersect(plane.grid.bounds)
-    if visible.is_empty:
-        visible = Rect(strip.x_min, strip.y_min, strip.x_min, strip.y_min)
-    read = plane.read(visible)
-    height, width, channels = read.shape
-    samples = np.zeros((strip.height, strip.width, channels + 1), np.float32)
-    x, y = visible.x_min - strip.x_min, visible.y_min - strip.y_min
-    window = samples[y:y + height, x:x + width]
-    window[..., :-1], window[..., -1] = read, 1
+    sums = np.asarray(np.einsum('yxc->c', samples), np.float64)
+    if not holes and np.isfinite(sums).all():
+        return sums, float(strip.width * strip.height)
+    known = np.asarray(np.isfinite(samples).all(axis=2), np.bool_)
     for hole in holes:
-        shared = hole.rect.intersect(visible)
+        shared = hole.rect.intersect(strip)
         if not shared.is_empty:
-            inside = hole.inside[_slices(shared, hole.rect)]
-            # Set, not multiplied: a NaN of a float image would survive that.
-            samples[_slices(shared, strip)][inside] = 0
-    return samples
+            known[_slices(shared, strip)] &= ~hole.inside[_slices(shared, hole.rect)]
+    chosen = samples[known]
+    return chosen.sum(axis=0, dtype=np.float64), float(len(chosen))
 
 
 def _slices(part: Rect, whole: Rect) -> tuple[slice, slice]:
@@ -177,9 +183,3 @@ def _slices(part: Rect, whole: Rect) -> tuple[slice, slice]:
 def _cuts(length: int, cells: int) -> IntArray:
     """Return (cells + 1,): where each of about equal cells begins, and the end."""
     return np.asarray(np.arange(cells + 1) * length // cells, np.int64)
-
-
-def _sum_known(samples: Float32Array) -> Float64Array:
-    """Return (channels + 1,): the sums; whatever is no finite number counts as not known."""
-    is_finite = np.asarray(np.isfinite(samples).all(axis=2, keepdims=True), np.bool_)
-    return np.asarray(samples.sum(axis=(0, 1), where=is_finite, dtype=np.float64), np.float64)

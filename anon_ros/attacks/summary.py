@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from anon_ros.attacks.interface import Descriptor
-    from anon_ros.core.regions import Float32Array
+    from anon_ros.core.regions import BoolArray, Float32Array, UInt8Array
 
 ALIGNED_PX = 160
 CONTEXT = 1.6
@@ -36,22 +36,25 @@ class Summary:
     average: Float32Array
 
 
-def summarize(
-    descriptor: Descriptor, tracks: Iterable[Sequence[Picture]], *, is_patient: bool = True
-) -> Summary:
-    """
-    Return what a descriptor says of every track; a track is held only while it is described.
+def summarize(descriptor: Descriptor, tracks: Iterable[Sequence[Picture]]) -> Summary:
+    """Return what a descriptor says of every track; a track is held only while it is described."""
+    return summarize_all([descriptor], tracks)[0]
 
-    is_patient: whether to look at more than the first picture of each.
-    """
-    firsts, means, averages = [], [], []
+
+def summarize_all(
+    descriptors: Sequence[Descriptor], tracks: Iterable[Sequence[Picture]]
+) -> list[Summary]:
+    """Return what each descriptor says of every track, made once for all of them."""
+    parts: list[list[tuple[Float32Array, ...]]] = [[] for _ in descriptors]
     for track in tracks:
-        points = descriptor.describe(track if is_patient else track[:1])
-        firsts.append(points[0])
-        means.append(points.mean(axis=0))
-        several = is_patient and len(track) > 1
-        averages.append(descriptor.describe([average(track)])[0] if several else points[0])
-    return Summary(np.stack(firsts), np.stack(means), np.stack(averages))
+        mixed = average(track) if len(track) > 1 else None
+        for descriptor, found in zip(descriptors, parts, strict=True):
+            points = descriptor.describe(track)
+            point = points[0] if mixed is None else descriptor.describe([mixed])[0]
+            found.append((points[0], points.mean(axis=0), point))
+    return [
+        Summary(*(np.stack(column) for column in zip(*found, strict=True))) for found in parts
+    ]
 
 
 def average(track: Sequence[Picture]) -> Picture:
@@ -77,8 +80,17 @@ def align(picture: Picture) -> Picture:
         borderMode=cv2.BORDER_REPLICATE,
     )
     hole = cv2.warpAffine(
-        picture.hole.astype(np.uint8), matrix, size_wh, flags=cv2.INTER_NEAREST,
+        _inner(picture.hole, scale), matrix, size_wh, flags=cv2.INTER_NEAREST,
     )
     half = np.array([x_max - x_min, y_max - y_min]) * scale / 2
     box = np.concatenate([ALIGNED_PX / 2 - half, ALIGNED_PX / 2 + half]).astype(np.float32)
     return Picture(np.asarray(image, np.uint8), box, np.asarray(hole > 0, np.bool_))
+
+
+def _inner(hole: BoolArray, scale: float) -> UInt8Array:
+    """Return (h, w): the hole without the edge that interpolation mixes with what is beside it."""
+    radius = 1 if scale >= 1 else int(np.ceil(1 / scale))
+    side = 2 * radius + 1
+    eroded = cv2.erode(
+        hole.astype(np.uint8), np.ones((side, side), np.uint8), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(eroded, np.uint8)

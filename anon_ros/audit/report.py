@@ -13,15 +13,17 @@ from markupsafe import Markup
 
 from anon_ros.audit import charts
 from anon_ros.core.regions import Kind
-from anon_ros.errors import OutputError
+from anon_ros.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from anon_ros.audit.attack_table import AttackTable
     from anon_ros.audit.charts import Timeline
     from anon_ros.audit.manifest import CameraCounts, Manifest
     from anon_ros.audit.pictures import CloseUp, Outline, Picture
 
+ATTACK_START, ATTACK_END = '<!-- attack -->', '<!-- end of attack -->'
 ASSETS = Path(__file__).parent / 'assets'
 NAMES = {'face': ('face', 'faces'), 'body': ('person', 'people'), 'plate': ('plate', 'plates')}
 
@@ -52,12 +54,7 @@ def write_report(manifest: Manifest, pictures: Sequence[Picture], path: Path) ->
 
 def render_report(manifest: Manifest, pictures: Sequence[Picture]) -> str:
     """Return the report of a run as an HTML text."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, finalize=_shown,
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )
-    environment.filters.update(count=_count, data_uri=_data_uri, clock=charts.clock)
-    template = environment.get_template('report.html.j2')
+    template = _template('report.html.j2')
     css = (ASSETS / 'report.css').read_text(encoding='utf-8')
     counts = list(manifest.cameras.values())
     start_ns, end_ns = charts.span_ns(
@@ -79,6 +76,37 @@ def render_report(manifest: Manifest, pictures: Sequence[Picture]) -> str:
         outline_in=_outline_in,
         describe=_describe,
     )
+
+
+def add_attack(table: AttackTable, path: Path) -> None:
+    """
+    Put what attackers achieved into a report that is there already; a later attack replaces it.
+
+    Raises InputError where the file is no report, OutputError where it cannot be written.
+    """
+    section = _template('attack.html.j2').render(table=table)
+    try:
+        page = path.read_text(encoding='utf-8')
+        before, start, rest = page.partition(ATTACK_START)
+        page = before + rest.partition(ATTACK_END)[2] if start else page
+        head, end, tail = page.rpartition('</main>')
+        if not end:
+            raise InputError(f'{path}: is no report of anon_ros')
+        content = f'{head}{ATTACK_START}\n{section}\n{ATTACK_END}{end}{tail}'
+        path.write_bytes(content.encode('utf-8', 'backslashreplace'))
+    except UnicodeDecodeError as error:
+        raise InputError(f'{path}: is no report of anon_ros: {error}') from error
+    except OSError as error:
+        raise OutputError(f'{path}: cannot write the report: {error.strerror}') from error
+
+
+def _template(name: str) -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, finalize=_shown,
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )
+    environment.filters.update(count=_count, data_uri=_data_uri, clock=charts.clock)
+    return environment.get_template(name)
 
 
 def _verdict(manifest: Manifest) -> str:

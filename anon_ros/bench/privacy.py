@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Our methods and those of others under attack: faces at four heights, plates, cost, margin.
+
+Everybody is seen in two tracks made of one picture (privacy_photos): the first is what an attacker
+knows, the second what he is to assign. What counts is the excess over the same frames with the
+regions in gray, because what surrounds a region stays visible whatever hides it.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from anon_ros.attacks.bands import row
+from anon_ros.attacks.dlib_faces import DlibFaces
+from anon_ros.attacks.interface import Look, Picture
+from anon_ros.attacks.intervals import paired_difference, wilson
+from anon_ros.attacks.ranks import fair_ranks, hits
+from anon_ros.attacks.region_pixels import RegionPixels
+from anon_ros.attacks.summary import Summary, summarize, summarize_all
+from anon_ros.bench.privacy_methods import Ours, others, untouched
+from anon_ros.bench.privacy_photos import FacePhotos
+from anon_ros.core.regions import Kind
+from anon_ros.core.settings import METHODS, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from anon_ros.attacks.interface import Descriptor, View
+    from anon_ros.audit.attack_table import AttackRow
+    from anon_ros.bench.privacy_methods import Method
+    from anon_ros.core.regions import Float32Array
+
+HEIGHTS_PX = (16, 32, 64, 128)
+DEFAULT = METHODS[0]
+GALLERY, QUERIES = 0, 1
+MARGINS = (0.0, 0.1, 0.15, 0.2, 0.3, 0.45, 0.6)
+_MARGIN_HEIGHT_PX = 64
+_GRAY_FRAMES = 3
+_RUN_KEY = 10**6
+
+
+@dataclass(frozen=True)
+class Samples:
+    """
+    How many are attacked.
+
+    identities: by one look. patient: of those also along a track, for the default; others: for
+    all other methods. frames, gallery_frames: of a track that is asked for, and of a known one.
+    """
+
+    identities: int = 600
+    patient: int = 600
+    others: int = 30
+    frames: int = 30
+    gallery_frames: int = 8
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Methods that hide the same pixels, at one height: they share the gray yardstick."""
+
+    data_dir: Path
+    height_px: int
+    names: tuple[str, ...]
+    samples: Samples
+
+
+GROUPS = (
+    (DEFAULT,), tuple(name for name in METHODS if name not in {DEFAULT, 'mask-out'}),
+    (f'{DEFAULT}, key known',), ('none', 'mosaic of 8 cells', 'mosaic of 16 cells'),
+    ('autoware blur', "the paper's blur"), ('deface',), ('deface, ellipse of scale 1.0',),
+)
+
+
+def measure_faces(
+    data_dir: Path, *, samples: Samples = Samples(), heights_px: Sequence[int] = HEIGHTS_PX,
+    workers: int = 2, progress: Callable[[int, int], None] = lambda *_: None,
+) -> list[dict[str, object]]:
+    """
+    Return the rows of all methods, heights and strengths of attackers, and of the margins.
+
+    Raises InputError where the data are not there, ModelError without the extra `attack`.
+    """
+    jobs = [_Job(data_dir, height, names, samples) for names in GROUPS for height in heights_px]
+    found: dict[int, list[AttackRow]] = {}
+    with ProcessPoolExecutor(workers) as pool:
+        futures = {pool.submit(_measure, job): i for i, job in enumerate(jobs)}
+        for done, future in enumerate(as_completed(futures), 1):
+            found[futures[future]] = future.result()
+            progress(done, len(jobs))
+    return [_plain(each) for i in range(len(jobs)) for each in found[i]]
+
+
+def measure_margins(
+    data_dir: Path, *, identities: int = 300, margins: Sequence[float] = MARGINS
+) -> list[dict[str, object]]:
+    """
+    Return how well people are told apart by what surrounds a gray region, by its margin.
+
+    The crops end 0.28 to 0.35 of a face beyond it: wider margins leave nothing of them.
+    """
+    photos = FacePhotos(data_dir, identities, _MARGIN_HEIGHT_PX)
+    rows = []
+    for margin in margins:
+        method = Ours(Settings(margin=margin, method=('mask-out',)))
+        for descriptor in (DlibFaces(), _Surroundings()):
+            known, asked = (
+                summarize(descriptor, _tracks(photos, method, number, identities, 0, 1, 'hidden'))
+                for number in (GALLERY, QUERIES)
+            )
+            share = wilson(hits(fair_ranks(known.first, asked.first), 1).sum(), identities)
+            rows.append({
+                'margin': margin, 'attacker': descriptor.name, 'rank_1': round(share.value, 4),
+                'low': round(share.low, 4), 'high': round(share.high, 4),
+                'chance': round(1 / identities, 4), 'identities': identities,
+            })
+    return rows
+
+
+class _Surroundings(RegionPixels):
+    """Looks at everything that can be seen, not at the region alone."""
+
+    name = 'surroundings'
+
+    def __init__(self) -> None:
+        super().__init__(Kind.FACE)
+
+    def describe(self, pictures: Sequence[Picture]) -> Float32Array:
+        return super().describe([
+            each._replace(hole=np.ones(each.hole.shape, bool)) for each in pictures
+        ])
+
+
+def _measure(job: _Job) -> list[AttackRow]:
+    """Run a job; in a process of its own."""
+    descriptors: list[Descriptor] = [DlibFaces(), RegionPixels(Kind.FACE)]
+    samples = _samples_for(job)
+    photos = FacePhotos(job.data_dir, samples.identities, job.height_px)
+
+    def points(method: Method, number: int, view: View, frames: int) -> list[Summary]:
+        return summarize_all(descriptors, _tracks(
+            photos, method, number, samples.identities, samples.patient, frames, view))
+
+    gray_frames = min(_GRAY_FRAMES, samples.frames)
+    methods = {name: _method(name) for name in job.names}
+    first = next(iter(methods.values()))
+    single = replace(samples, patient=0)
+    clear = summarize_all(descriptors, _tracks(
+        photos, first, GALLERY, single.identities, 0, 1, 'clear'))
+    gray = [points(first, number, 'gray', gray_frames) for number in (GALLERY, QUERIES)]
+    rows = []
+    for name, method in methods.items():
+        known = points(method, GALLERY, 'hidden', samples.gallery_frames)
+        asked = points(method, QUERIES, 'hidden', samples.frames)
+        for i, descriptor in enumerate(descriptors):
+            ours = _ranks(clear[i], known[i], asked[i], samples.patient)
+            yardstick = _ranks(clear[i], gray[0][i], gray[1][i], samples.patient)
+            rows += _rows(descriptor.name, name, job.height_px, ours, yardstick)
+    return rows
+
+
+def _samples_for(job: _Job) -> Samples:
+    samples = job.samples
+    patient = samples.patient if job.names == (DEFAULT,) else samples.others
+    if job.names == (f'{DEFAULT}, key known',):
+        patient = 0
+    return replace(samples, patient=min(patient, samples.identities))
+
+
+def _method(name: str) -> Method:
+    if name == 'none':
+        return untouched
+    if name in METHODS:
+        return Ours(Settings(method=(name,)))
+    if name == f'{DEFAULT}, key known':
+        ours = Ours(Settings(method=(DEFAULT,)))
+        # The key of a track is all that keeps its colour: what if it is lost for everybody?
+        return lambda image_bgr, box_xyxy, _: ours(image_bgr, box_xyxy, 0)
+    return others()[name]
+
+
+def _tracks(
+    photos: FacePhotos, method: Method, number: int, identities: int, patient: int, frames: int,
+    view: View,
+) -> Iterator[list[Picture]]:
+    """Yield one track of everybody: several frames of the first ones, one of the others."""
+    for person in range(identities):
+        track = photos.track(person, number, frames if person < patient else 1)
+        yield [
+            _look(photo.image_bgr, photo.box_xyxy, method, (number + 1) * _RUN_KEY + person)
+            .picture(view) for photo in track
+        ]
+
+
+def _look(image_bgr: np.ndarray, box_xyxy: Float32Array, method: Method, key: int) -> Look:
+    hidden, hole = method(image_bgr, box_xyxy, key)
+    return Look(image_bgr, hidden, box_xyxy, hole)
+
+
+def _ranks(
+    clear: Summary, known: Summary, asked: Summary, patient: int
+) -> dict[str, Float32Array]:
+    ranks = {
+        'naive': fair_ranks(clear.first, asked.first),
+        'informed': fair_ranks(known.first, asked.first),
+    }
+    if patient:
+        ranks['patient'] = fair_ranks(known.mean[:patient], asked.mean[:patient])
+        ranks['patient pixels'] = fair_ranks(known.average[:patient], asked.average[:patient])
+    return ranks
+
+
+def _rows(
+    attacker: str, method: str, height_px: int, ours: dict[str, Float32Array],
+    gray: dict[str, Float32Array],
+) -> list[AttackRow]:
+    return [
+        row(
+            kind='face', attacker=attacker, strength=strength, method=method,
+            height=str(height_px), measure=f'rank-{place}',
+            value=wilson(hits(ranks, place).sum(), len(ranks)), chance=place / len(ranks),
+            samples=len(ranks), gray=float(hits(gray[strength], place).mean()),
+            excess=paired_difference(hits(ranks, place), hits(gray[strength], place)),
+        )
+        for strength, ranks in ours.items() for place in (1, 10)
+    ]
+
+
+def _plain(each: AttackRow) -> dict[str, object]:
+    """Return a row for a table or JSON, rounded."""
+    return {
+        name: round(value, 4) if isinstance(value, float) else value
+        for name, value in asdict(each).items() if name not in {'kind', 'note'}
+    }
