@@ -56,7 +56,7 @@ def dataset(
         result = anonymize_dataset(
             job, settings, progress=lambda done, total: show(done, total, None))
     print(json.dumps(_to_plain(result)) if as_json else _to_text(result, target))
-    return WITHHELD if result.manifest.withheld or result.problems else DONE
+    return WITHHELD if result.is_short else DONE
 
 
 def _to_plain(result: DatasetResult) -> dict[str, object]:

@@ -42,6 +42,8 @@ PROBLEMS_NAME = 'problems.json'
 REGIONS_OF = {'face': Kind.FACE, 'body': Kind.BODY}
 JOBS_PER_WORKER = 4
 ALL_INDICES = 1 << 62
+NO_PART = 'a file that is no part of the dataset'
+UNNAMED = 'an image that no chosen annotation names'
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class DatasetResult:
 
     problems: how often what was wrong. left_out: images that were not written, by reason, and
     files that are no part of the dataset. untouched: people who are shown as they were, by
-    reason; none with the safe protocol.
+    reason; none with the safe protocol. splits: those that were asked for, () for all.
     """
 
     manifest: Manifest
@@ -84,6 +86,13 @@ class DatasetResult:
     problems: Mapping[str, int]
     left_out: Mapping[str, int]
     untouched: Mapping[str, int]
+    splits: tuple[str, ...] = ()
+
+    @property
+    def is_short(self) -> bool:
+        """Whether an image is missing that was asked for; a split that was not chosen is none."""
+        is_unnamed = UNNAMED in self.left_out and not self.splits
+        return bool(self.manifest.withheld or self.problems or is_unnamed)
 
 
 def anonymize_dataset(
@@ -127,7 +136,8 @@ def anonymize_dataset(
     manifest = task.write_manifest(source)
     _publish(partial, job.target)
     return DatasetResult(
-        manifest, job.target / SIDECAR, problems.counts, task.left_out, task.untouched)
+        manifest, job.target / SIDECAR, problems.counts, task.left_out, task.untouched,
+        job.splits)
 
 
 @dataclass
@@ -225,11 +235,11 @@ class _Task:
             if name in seen or str(path) in labels:
                 continue
             if path.suffix.lower() not in IMAGE_SUFFIXES:
-                self._leave_out('a file that is no part of the dataset')
+                self._leave_out(NO_PART)
             elif can_do:
                 yield ImageRecord(path.stem, '', name, None, is_labelled=False)
             else:
-                self._leave_out('an image that no chosen annotation names')
+                self._leave_out(UNNAMED)
         labels.close()
 
     def _leave_out(self, reason: str) -> None:
