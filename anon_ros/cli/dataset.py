@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -21,16 +21,16 @@ def dataset(
     target: Annotated[Path, typer.Argument(help='The anonymized copy; never overwritten.')],
     *,
     format: Annotated[  # noqa: A002 - the name of the option
-        Literal['coco', 'cityscapes', 'bdd100k'], typer.Option(help='How it is laid out.')
+        str, typer.Option(help='How it is laid out: coco, cityscapes or bdd100k.')
     ],
     region: Annotated[
-        Literal['face', 'body'], typer.Option(help='What of the annotated people is hidden.')
+        str, typer.Option(help='What of people is hidden: face or body.')
     ] = 'body',
-    protocol: Annotated[Literal['safe', 'paper'], typer.Option(
+    protocol: Annotated[str, typer.Option(
         help='safe: everybody; paper: whom and how arXiv 2306.05135 does, which leaves people.'
     )] = 'safe',
-    faces: Annotated[Literal['all', 'matched'] | None, typer.Option(
-        help='All faces that are found, or those of annotated people (default for paper).'
+    faces: Annotated[str | None, typer.Option(
+        help='all that are found, or matched to annotated people (default for paper).'
     )] = None,
     split: Annotated[
         list[str] | None, typer.Option(help='A split, e.g. train2017; default: all.')
@@ -38,8 +38,8 @@ def dataset(
     annotations: Annotated[
         Path | None, typer.Option(help='A COCO file that lies elsewhere or is named otherwise.')
     ] = None,
-    on_error: Annotated[Literal['stop', 'skip'], typer.Option(
-        help='Stop at what is wrong with the dataset, or leave the image out and count it.'
+    on_error: Annotated[str, typer.Option(
+        help='What is wrong with the dataset: stop at it, or skip the image and count it.'
     )] = 'stop',
     resume: Annotated[
         bool, typer.Option('--resume', help='Go on where a run that was killed stopped.')

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -23,7 +23,7 @@ def export(
     target: Annotated[Path, typer.Argument(help='The training set; never overwritten.')],
     *,
     format: Annotated[  # noqa: A002 - the name of the option
-        Literal['cityscapes', 'bdd100k', 'coco'], typer.Option(help='How it is laid out.')
+        str, typer.Option(help='How it is laid out: cityscapes, bdd100k or coco.')
     ],
     topic: Annotated[
         list[str] | None, typer.Option(help='A camera topic; default: all anonymized ones.')

@@ -6,15 +6,14 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from anon_ros.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OnError = Literal['stop', 'skip']
-ON_ERROR: tuple[str, ...] = get_args(OnError)
+ON_ERROR = ('stop', 'skip')
 MOST_KEPT = 1000
 
 
@@ -45,7 +44,7 @@ class Problems:
     Counts are exact; of the problems themselves the first thousand are kept.
     """
 
-    def __init__(self, on_error: OnError = 'stop') -> None:
+    def __init__(self, on_error: str = 'stop') -> None:
         self._on_error = on_error
         self._lock = threading.Lock()
         self.counts: dict[str, int] = {}

@@ -9,7 +9,7 @@ touch: riders, crowds, ignored people and, in COCO, people without keypoints sta
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from anon_ros.core.regions import Float32Array, IntArray
     from anon_ros.datasets.records import ImageRecord, Instance
 
-Protocol = Literal['safe', 'paper']
-PROTOCOLS: tuple[str, ...] = get_args(Protocol)
+PROTOCOLS = ('safe', 'paper')
 PAPER_METHODS = ('blur', 'mask-out')
 PAPER_FACE_THRESHOLDS = {'coco': 0.3, 'cityscapes': 0.2, 'bdd100k': 0.3}
 """Least scores of a face; the paper's detector (DSFD) is not here, ours stands in for it."""

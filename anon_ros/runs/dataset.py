@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from anon_ros.core.interfaces import RegionDetector
     from anon_ros.core.settings import Settings
     from anon_ros.datasets.formats import DatasetReader
-    from anon_ros.datasets.problems import OnError
 
 PROBLEMS_NAME = 'problems.json'
 REGIONS_OF = {'face': Kind.FACE, 'body': Kind.BODY}
@@ -66,7 +65,7 @@ class DatasetJob:
     faces: str | None = None
     splits: tuple[str, ...] = ()
     annotations: Path | None = None
-    on_error: OnError = 'stop'
+    on_error: str = 'stop'
     resume: bool = False
     command: tuple[str, ...] = ()
 

@@ -242,3 +242,23 @@ def test_splits_have_a_gap_between_them():
         'train', 'train', None, None, 'val', None, 'test', 'test']
     assert TimeSplit(0, 100, (1.0, 0.0, 0.0), 4).of(100) == 'train'
     assert TimeSplit(0, 100, (0.0, 0.0, 1.0), 4).of(0) == 'test'
+
+
+@pytest.mark.parametrize('storage', ['sqlite3', 'ros1'])
+def test_bags_of_every_kind_are_exported(builder, tmp_path, storage):
+    for second in range(3):
+        builder.raw(CAMERA, second * SECOND + 1, picture(second))
+    source = builder.write(tmp_path / 'source', storage)
+    job = ExportJob(source, tmp_path / 'out', 'coco', rule=Rule(0), gap_s=0, allow_original=True)
+    assert sum(export_bag(job).images.values()) == 3
+
+
+def test_a_jpeg_with_exif_is_encoded_anew(builder, tmp_path):
+    data = cv2.imencode('.jpg', picture())[1].tobytes()
+    place = b'Exif\0\0where it was taken'
+    segment = b'\xff\xe1' + (len(place) + 2).to_bytes(2, 'big') + place
+    builder.compressed(CAMERA2, 1, data[:2] + segment + data[2:])
+    source = builder.write(tmp_path / 'source')
+    export_bag(ExportJob(source, tmp_path / 'out', 'bdd100k', allow_original=True))
+    written, = images(tmp_path / 'out')
+    assert b'where it was taken' not in written.read_bytes()
