@@ -31,6 +31,8 @@ _FORMAT = frozenset({'encoding', 'format', 'pixel_format', 'step', 'stride', 'ch
 _HEADER = 'std_msgs/Header'
 _CLOUD = frozenset({'point_step', 'row_step', 'fields'})
 
+_NUMBERS_IN_BYTES = frozenset({'sensor_msgs/PointCloud2', 'nav_msgs/OccupancyGrid'})
+
 
 class Content(enum.IntEnum):
     """What a topic carries, the more doubtful the higher."""
@@ -161,6 +163,16 @@ def has_room(connection: Connection) -> bool:
         or (field.type_name in BYTE_TYPES and field.count is not None)
         for name in inside for field in types[name]
     )
+
+
+def needs_watch(connection: Connection) -> bool:
+    """
+    Return whether every copied message of a type has to be searched for a picture.
+
+    Not where there is no room for one, nor where the bytes are numbers by the type's own
+    definition: of those the samples that the plan was made from are enough.
+    """
+    return has_room(connection) and canonical(connection.msgtype) not in _NUMBERS_IN_BYTES
 
 
 def _samples(connection: Connection, file: SourceFile) -> Iterator[bytes | memoryview]:

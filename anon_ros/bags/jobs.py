@@ -119,12 +119,13 @@ def render(
     return _mask(batch, reason, parameters, fallback_wh)
 
 
-def view(message: Message, tools: Tools) -> UInt8Array | None:
-    """Return a message's picture, (h, w, 3) uint8 BGR; None where it does not open by itself."""
+def take_picture(written: Message, regions: Regions, tools: Tools) -> None:
+    """Give the recorder a picture of a message that was written, where it opens by itself."""
     try:
-        return next(_open([message], tools)).view_bgr()
+        image_bgr = next(_open([written], tools)).view_bgr()
     except (FrameError, StopIteration):
-        return None
+        return
+    tools.recorder.picture(written.connection.topic, written.log_ns, image_bgr, regions)
 
 
 def _open(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from anon_ros.audit.frame_regions import FrameRegions
 from anon_ros.bags import jobs
 from anon_ros.bags.groups import Grouping
-from anon_ros.bags.inspect_topic import has_room
+from anon_ros.bags.inspect_topic import needs_watch
 from anon_ros.bags.pipeline import Item
 from anon_ros.bags.sniff import looks_like_image
 from anon_ros.bags.topics import Action
@@ -128,7 +128,7 @@ class Rewriter:
         connection = message.connection
         known = self._actions.get(connection)
         if known is None:
-            is_watched = self._plan.is_watched(connection) and has_room(connection)
+            is_watched = self._plan.is_watched(connection) and needs_watch(connection)
             known = self._plan.action(connection), is_watched
             self._actions[connection] = known
             if known == (Action.COPY, False):
@@ -197,11 +197,8 @@ class Rewriter:
     def _take_picture(self, item: Item, rendering: Rendering, regions: Regions) -> None:
         """Give the report a look at what was written, never at what was read."""
         message, recorder = item.message, self._tools.recorder
-        topic = message.connection.topic
         if rendering.outcome is not Outcome.ANONYMIZED or rendering.data is None:
             return
-        if recorder.wants_picture(topic, message.log_ns, regions):
+        if recorder.wants_picture(message.connection.topic, message.log_ns, regions):
             written = message._replace(data=rendering.data)
-            image_bgr = jobs.view(written, self._tools)
-            if image_bgr is not None:
-                recorder.picture(topic, message.log_ns, image_bgr, regions)
+            self._pipeline.run_aside(jobs.take_picture, written, regions, self._tools)

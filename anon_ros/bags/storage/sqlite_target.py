@@ -7,6 +7,7 @@ import contextlib
 import os
 import sqlite3
 import time
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from anon_ros.bags.storage.compression import ZSTD_MAGIC, compress
@@ -59,6 +60,7 @@ class SqliteTarget:
         self._done = self.state.messages_done
         self._unsaved_bytes, self._saved_at = 0, time.monotonic()
         self._database: sqlite3.Connection | None = None
+        self._syncer = Thread()
         columns = MESSAGE_COLUMNS + source.extra_columns
         self._insert = _insert('messages', columns)
         self._ledger = Ledger(self.state)
@@ -220,6 +222,14 @@ class SqliteTarget:
             raise self._failed(error) from error
         self.state.messages_done = self._done
         self._unsaved_bytes, self._saved_at = 0, time.monotonic()
+        # Beside the work, so that little is left to wait for when the file is finished.
+        if not self._syncer.is_alive():
+            self._syncer = Thread(target=self._sync_aside)
+            self._syncer.start()
+
+    def _sync_aside(self) -> None:
+        with contextlib.suppress(OutputError):  # the sync at the end will tell
+            self._sync()
 
     def checkpoint(self) -> int:
         """Make what is complete survive a kill; return how many source messages that is."""
@@ -282,6 +292,8 @@ class SqliteTarget:
 
     def close(self) -> None:
         """Let go of the file as it is; a later run may resume it."""
+        if self._syncer.is_alive():
+            self._syncer.join()
         if self._database is not None:
             with contextlib.suppress(sqlite3.Error):  # what is committed stays
                 self._database.close()
