@@ -28,7 +28,7 @@ from anon_ros.audit.regions_file import Header, RegionsIndex, RegionsWriter, Sou
 from anon_ros.bags.camera_types import PayloadKind, camera_type
 from anon_ros.bags.storage import open_bag
 from anon_ros.core.frame_anonymizer import Outcome
-from anon_ros.core.regions import Regions
+from anon_ros.core.regions import Kind, Regions
 from anon_ros.datasets.cityscapes import city_name
 from anon_ros.datasets.coco_files import CocoWriter
 from anon_ros.datasets.files import put_json
@@ -53,6 +53,9 @@ EXPORT_NAME, PSEUDO = 'export.json', 'pseudo'
 GPS_NOTE = (
     'The vehicle files tell where the pictures were taken: with the time that is where somebody '
     'was, and often where somebody lives. Export without GPS what you give away.')
+NO_PEOPLE_NOTE = (
+    'Nobody searched this bag for people (--target body): the pseudo-labels hold none, though '
+    'the pictures may; do not train a people detector on them.')
 ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     'weather': ('rainy', 'snowy', 'clear', 'overcast', 'undefined', 'partly cloudy', 'foggy'),
     'timeofday': ('daytime', 'night', 'dawn/dusk', 'undefined'),
@@ -169,7 +172,7 @@ class _Task:
                 data = picture.encoded(job.format)
                 path = writer.add(record, data)
                 if job.pseudo_labels and job.format != 'coco':
-                    everything.add(replace(record, path=path), None)
+                    everything.add(replace(record, path=path, split=picture.split), None)
                 lines.write(FrameRegions(
                     path, number, picture.stamp_ns, picture.log_ns, picture.size_wh,
                     picture.regions, picture.outcome.value))
@@ -222,6 +225,9 @@ class _Task:
         if self.job.ride.gps:
             self.result.notes.append(GPS_NOTE)
         self.result.notes += self.survey.notes
+        searched = self.manifest.settings.get('target', ()) if self.manifest else ()
+        if self.job.pseudo_labels and Kind.BODY.label not in str(searched):
+            self.result.notes.append(NO_PEOPLE_NOTE)
         if self.manifest is None:
             self.result.notes.append('no manifest says that the source is anonymized')
         put_json(root / SIDECAR / EXPORT_NAME, {

@@ -15,7 +15,7 @@ from anon_ros.datasets.problems import Problems
 from anon_ros.datasets.selection import Rule, TimeSplit
 from anon_ros.errors import InputError, OutputError, UsageError
 from anon_ros.runs.bag import BagJob, anonymize_bag
-from anon_ros.runs.export import GPS_NOTE, ExportJob, export_bag
+from anon_ros.runs.export import GPS_NOTE, NO_PEOPLE_NOTE, ExportJob, export_bag
 from anon_ros.runs.export_survey import RideTopics
 
 CAMERA, CAMERA2, INFO = '/front/image_raw', '/rear/image/compressed', '/front/camera_info'
@@ -200,13 +200,16 @@ def test_jpegs_stay_byte_for_byte_and_attributes_are_given(bag, tmp_path):
 
 def test_pseudo_labels_say_that_they_are(bag, tmp_path):
     job = ExportJob(bag, tmp_path / 'out', 'coco', topics=(CAMERA,), pseudo_labels=True)
-    export_bag(job)
+    assert NO_PEOPLE_NOTE in export_bag(job).notes
     value = json.loads((tmp_path / 'out/annotations/instances_train.json').read_text())
     assert {each['name'] for each in value['categories']} == {'face'}
     assert all(each['is_pseudo'] for each in value['annotations'])
     assert value['annotations']
     other = ExportJob(bag, tmp_path / 'city', 'cityscapes', topics=(CAMERA,), pseudo_labels=True)
     export_bag(other)
+    drive = ExportJob(bag, tmp_path / 'bdd', 'bdd100k', topics=(CAMERA,), pseudo_labels=True)
+    export_bag(drive)
+    assert (tmp_path / 'bdd/pseudo/annotations/instances_train.json').is_file()
     beside = tmp_path / 'city/pseudo/annotations/instances_train.json'
     assert len(json.loads(beside.read_text())['annotations']) == len(value['annotations'])
 
