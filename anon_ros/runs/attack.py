@@ -23,7 +23,7 @@ from anon_ros.runs.attack_bag import read_bags
 from anon_ros.runs.attack_images import read_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from anon_ros.attacks.interface import Attacker
@@ -67,12 +67,14 @@ def attack(
     *,
     progress: Callable[[str, int, int], None] = lambda *_: None,
     detector: RegionDetector | None = None,
+    attackers: Sequence[Attacker] | None = None,
 ) -> AttackTable:
     """
     Return what attackers achieve; write it beside the result's manifest and into its report.
 
     progress: called with what is done at present, and how much of how much.
-    detector: what finds regions in a folder of images, None for that of the settings.
+    detector: what finds regions in a folder of images without a regions file, None for that of
+    the settings. attackers: None for all that are known.
     Raises InputError where source and result do not belong together or hold too few identities
     to say anything, ModelError where the extra `attack` is not installed.
     """
@@ -88,7 +90,8 @@ def attack(
             job.source, job.target, settings, job.sample, read, detector)
     counts = Counter(each.kind for each in identities)
     check_counts(counts, skipped)
-    attackers = [each for kind in counts for each in _attackers(job, kind, settings)]
+    if attackers is None:
+        attackers = [each for kind in counts for each in _attackers(job, kind, settings)]
     rows: list[AttackRow] = []
     for number, attacker in enumerate(attackers):
         progress('attacking', number, len(attackers))
