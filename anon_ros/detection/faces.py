@@ -70,7 +70,7 @@ class FaceEffort:
 YUNET_EFFORTS = {
     'fast': FaceEffort(1.0, 0.5, 2.0, (1 / 8,), 0.25),
     'balanced': FaceEffort(1.5, 1.0, 2.5, (1 / 3,), 0.25),
-    'thorough': FaceEffort(2.5, 2.0, 3.0, (0.7, 0.5, 0.3, 0.2), 0.2),
+    'thorough': FaceEffort(2.5, 2.0, 3.0, (0.5, 0.3, 0.15), 0.2),
 }
 CENTERFACE_EFFORTS = {
     'fast': FaceEffort(1.0, 0.5, 2.0, (1 / 4,), 0.2),
