@@ -26,7 +26,8 @@ EXTRAS['attack'] = [
 EXTRAS['dev'] = [
     *EXTRAS['demo'], *EXTRAS['ros'],
     'colcon-common-extensions>=0.3', 'coverage>=7.4', 'hypothesis>=6.90', 'mcap>=1.1',
-    'mypy>=1.10', 'onnx>=1.16', 'onnxruntime>=1.17', 'pytest>=8.0', 'pytest-cov>=5.0', 'ruff>=0.6', 'types-PyYAML',
+    'mypy>=1.10', 'onnx>=1.16', 'onnxruntime>=1.17', 'pytest>=8.0', 'pytest-cov>=5.0',
+    'ruff>=0.6', 'types-PyYAML',
 ]
 
 setup(
