@@ -194,6 +194,37 @@ def privacy(
     return DONE
 
 
+def live(
+    *,
+    data: Data = DATA,
+    rate_hz: Annotated[float, typer.Option(min=1, help='Frames per second of the camera.')] = 30.0,
+    seconds: Annotated[float, typer.Option(min=1, help='Of each measurement, in s.')] = 20.0,
+    memory_seconds: Annotated[float, typer.Option(help='Of the memory, 0 for none, in s.')] = 0.0,
+    as_json: JsonOption = False,
+) -> int:
+    """Measure the live node over real DDS at 1280x720: latency, overload, six cameras, memory."""
+    from anon_ros.bench import live as live_bench
+    from anon_ros.bench.scenes import SceneMaker
+
+    scenes = SceneMaker(data).moving_scene(0, 15, size_wh=(1280, 720))
+    images = [scene.image_bgr for scene in scenes]
+    options = live_bench.LiveOptions(rate_hz=rate_hz, seconds=seconds)
+    tables = {
+        'latency beside a relay': [live_bench.measure_latency(images, options)],
+        'overload': [live_bench.measure_overload(images)],
+        'six cameras in one process': [live_bench.measure_cameras(images)],
+    }
+    if memory_seconds:
+        options = live_bench.LiveOptions(rate_hz=10.0, seconds=memory_seconds)
+        tables['memory'] = [live_bench.measure_memory(images, options)]
+    if as_json:
+        print(json.dumps(tables))
+        return DONE
+    for title, table in tables.items():
+        _show(title, table, as_json=False)
+    return DONE
+
+
 def _show(title: str, rows: Rows, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({title: list(rows)}))
@@ -210,5 +241,5 @@ def _text(value: object) -> str:
     return f'{value:.4g}' if isinstance(value, float) else str(value)
 
 
-for function in (bag, faces, detect, copy, memory, overhead, dataset, privacy):
+for function in (bag, faces, detect, copy, memory, overhead, dataset, privacy, live):
     bench.command()(command(function))
