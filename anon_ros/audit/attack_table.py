@@ -58,11 +58,15 @@ class AttackRow:
 
     @property
     def holds(self) -> bool:
-        """Whether it says something and stays where chance or gray may explain it."""
+        """
+        Whether it says something, and chance or gray may explain all of it.
+
+        Gray alone does not do: it gives everybody one point, and a fair rank below chance.
+        """
         if self.note:
             return False
-        return (self.excess_low or 0.0) <= 0 if self.excess is not None else (
-            self.low <= self.chance)
+        is_explained = self.excess_low is not None and self.excess_low <= 0
+        return is_explained or self.low <= max(self.chance, self.gray or 0.0)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,10 @@ def test_a_table_survives_a_file(tmp_path):
 
 def test_a_row_holds_where_gray_explains_it():
     assert ROW.holds
-    assert not dataclasses.replace(ROW, excess_low=0.001).holds
+    assert dataclasses.replace(ROW, excess_low=0.001).holds
+    assert not dataclasses.replace(ROW, low=0.021, excess_low=0.001).holds
+    assert dataclasses.replace(ROW, low=0.021, gray=0.03, excess_low=0.001).holds
+    assert not dataclasses.replace(ROW, note='too few').holds
     assert not dataclasses.replace(ROW, excess=None, low=0.03).holds
     assert dataclasses.replace(ROW, excess=None, low=0.01).holds
 
