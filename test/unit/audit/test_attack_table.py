@@ -35,8 +35,9 @@ def test_a_row_holds_where_gray_explains_it():
     assert not dataclasses.replace(ROW, low=0.021, excess_low=0.001).holds
     assert dataclasses.replace(ROW, low=0.021, gray=0.03, excess_low=0.001).holds
     assert not dataclasses.replace(ROW, note='too few').holds
-    assert not dataclasses.replace(ROW, excess=None, low=0.03).holds
-    assert dataclasses.replace(ROW, excess=None, low=0.01).holds
+    unpaired = dataclasses.replace(ROW, gray=None, excess=None, excess_low=None)
+    assert not dataclasses.replace(unpaired, low=0.03).holds
+    assert dataclasses.replace(unpaired, low=0.01).holds
 
 
 def test_a_later_attack_takes_the_place_of_an_earlier_one(tmp_path):
