@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,7 +16,7 @@ from anon_ros.anonymization.mask_out import MaskOut
 from anon_ros.anonymization.pixelate import Pixelate
 from anon_ros.core.frame_anonymizer import FrameAnonymizer
 from anon_ros.core.regions import Kind, Regions
-from anon_ros.core.settings import method_by_kind, target_kinds
+from anon_ros.core.settings import LARGEST_SEED, method_by_kind, target_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +52,14 @@ def thread_count(settings: Settings) -> int:
 
 
 def build_anonymizer(settings: Settings) -> FrameAnonymizer:
-    """Return what overwrites the regions of a frame."""
+    """
+    Return what overwrites the regions of a frame.
+
+    Without a seed one is drawn here and told to nobody: who knows the patterns could subtract
+    them, and would find the colour of the surroundings.
+    """
+    if not settings.seed:
+        settings = replace(settings, seed=secrets.randbelow(LARGEST_SEED) + 1)
     methods = method_by_kind(settings)
     by_kind = ByKind({kind: ANONYMIZERS[methods[kind]](settings) for kind in Kind})
     return FrameAnonymizer(by_kind, margin=settings.margin)

@@ -22,6 +22,7 @@ EFFORTS = ('fast', 'balanced', 'thorough')
 FACE_DETECTORS = ('auto', 'yunet', 'centerface')
 BODY_DETECTORS = ('light', 'maskrcnn')
 AUTO_THRESHOLD = 0.0
+LARGEST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ class Settings:
         minimum=0.01, maximum=1000.0,
     )
     seed: int = _setting(
-        0, 'Seed of the patterns that are put in place of a region.', minimum=0,
-        maximum=2**31 - 1,
+        0, 'Seed of the patterns in place of regions; 0 draws a secret one for each run.',
+        minimum=0, maximum=LARGEST_SEED,
     )
 
     def __post_init__(self) -> None:
