@@ -20,6 +20,7 @@ from anon_ros.bench.time_clips import Clip, TrueFrame, faces_clip, street_clip, 
 from anon_ros.core import boxes
 from anon_ros.core.interfaces import RegionTracker, Sighting
 from anon_ros.core.regions import Kind, Regions
+from anon_ros.core.settings import Settings
 from anon_ros.tracking import OnlineTracker, TwoSidedTracker
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _trackers(window_s: float, hold_s: float) -> dict[str, Callable[[], RegionTr
     return {
         'none': lambda: TwoSidedTracker(0.0),
         'online': lambda: OnlineTracker(hold_s),
-        'two-sided': lambda: TwoSidedTracker(window_s),
+        'two-sided': lambda: TwoSidedTracker(window_s, carry_s=Settings().carry_s),
     }
 
 

@@ -38,12 +38,10 @@ class AnonymizedFrame:
     A frame that may leave.
 
     payload: the new bytes, or None where the original bytes may stay.
-    reason: why it was masked, None otherwise.
     """
 
     outcome: Outcome
     payload: bytes | memoryview | None
-    reason: str | None = None
 
 
 class FrameAnonymizer:
@@ -83,8 +81,3 @@ class FrameAnonymizer:
             return AnonymizedFrame(Outcome.UNCHANGED, None)
         self.overwrite(frame, regions)
         return AnonymizedFrame(Outcome.ANONYMIZED, frame.encode())
-
-
-def masked(frame: Frame, reason: str) -> AnonymizedFrame:
-    """Return the frame masked all over, same size and encoding."""
-    return AnonymizedFrame(Outcome.MASKED, frame.encode_masked(), reason)

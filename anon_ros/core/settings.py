@@ -96,7 +96,7 @@ class Settings:
         minimum=0.0, maximum=10.0, is_live=False,
     )
     carry_s: float = _setting(
-        0.3, 'How long a track is hidden before its first and after its last sighting, in s.',
+        0.75, 'How long a track is hidden before its first and after its last sighting, in s.',
         minimum=0.0, maximum=10.0, is_live=False,
     )
     threads: int = _setting(

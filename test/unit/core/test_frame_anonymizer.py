@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from anon_ros.anonymization.mask_out import MaskOut
-from anon_ros.core.frame_anonymizer import FrameAnonymizer, Outcome, masked
+from anon_ros.core.frame_anonymizer import FrameAnonymizer, Outcome
 from anon_ros.core.regions import Kind, Mask, Regions
 from anon_ros.errors import FrameError
 from anon_ros.media.raw import RawImage, open_raw
@@ -49,14 +49,6 @@ def test_a_silhouette_is_hidden_as_it_is(anonymizer):
     mask = Mask(np.ones((4, 4), bool), 20, 10)
     regions = Regions.of([[20, 10, 24, 14]], Kind.BODY, masks=[mask])
     assert anonymizer.hidden(regions).masks == (mask,)
-
-
-def test_masked_is_gray_all_over(image):
-    done = masked(frame_of(image), 'for a reason')
-    assert done.outcome is Outcome.MASKED
-    assert done.reason == 'for a reason'
-    assert set(bytes(done.payload)) == {128}
-    assert len(done.payload) == image.nbytes
 
 
 def test_what_does_not_decode_raises(anonymizer):
