@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The layers of style-based generators, from their papers and from plain torch operators.
+
+Weights are stored at unit variance and scaled when they are used (equalized learning rate,
+arXiv 1710.10196); images are resampled through a low-pass filter (arXiv 1912.04958). Names of
+parameters follow the published checkpoints of DeepPrivacy2, so that these load.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LEAKY_SLOPE = 0.2
+LEAKY_GAIN = math.sqrt(2)
+"""What keeps the variance after a leaky rectifier."""
+RESAMPLING_TAPS = (1.0, 3.0, 3.0, 1.0)
+NORM_EPSILON = 1e-8
+
+
+def activate(features: Tensor, clamp: float | None = None, gain: float = 1.0) -> Tensor:
+    """Return features after the leaky rectifier, scaled, and clamped for half precision."""
+    features = functional.leaky_relu(features, LEAKY_SLOPE) * (LEAKY_GAIN * gain)
+    return features if clamp is None else features.clamp(-clamp * gain, clamp * gain)
+
+
+def instance_norm(features: Tensor) -> Tensor:
+    """Return (n, c, h, w) features, each map at mean 0 and variance 1."""
+    return functional.instance_norm(features, eps=1e-5)
+
+
+def resampling_filter() -> Tensor:
+    """Return the (4, 4) low-pass filter; it sums to 1."""
+    taps = torch.tensor(RESAMPLING_TAPS)
+    kernel = torch.outer(taps, taps)
+    return kernel / kernel.sum()
+
+
+def _filtered(features: Tensor, kernel: Tensor, *, stride: int, padding: Sequence[int]) -> Tensor:
+    channels = features.shape[1]
+    weight = kernel.to(features.dtype).flip((0, 1)).expand(channels, 1, *kernel.shape)
+    padded = functional.pad(features, list(padding))
+    return functional.conv2d(padded, weight, stride=stride, groups=channels)
+
+
+def downsample(features: Tensor, kernel: Tensor) -> Tensor:
+    """Return features at half the size."""
+    return _filtered(features, kernel, stride=2, padding=(1, 1, 1, 1))
+
+
+def upsample(features: Tensor, kernel: Tensor) -> Tensor:
+    """Return features at twice the size."""
+    channels = features.shape[1]
+    weight = (kernel * 4).to(features.dtype).expand(channels, 1, *kernel.shape)
+    return functional.conv_transpose2d(features, weight, stride=2, padding=1, groups=channels)
+
+
+class Linear(nn.Module):
+    """A fully connected layer; its weights learn at lr_scale times the rate."""
+
+    def __init__(
+        self, inputs: int, outputs: int, *, bias: float = 0.0, lr_scale: float = 1.0,
+        is_activated: bool = False,
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr_scale)
+        self.bias = nn.Parameter(torch.full((outputs,), bias))
+        self._weight_gain = lr_scale / math.sqrt(inputs)
+        self._bias_gain = lr_scale
+        self._is_activated = is_activated
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (n, outputs) of (n, inputs)."""
+        weight, bias = self.weight * self._weight_gain, self.bias * self._bias_gain
+        result = functional.linear(features, weight.to(features.dtype), bias.to(features.dtype))
+        return activate(result) if self._is_activated else result
+
+
+
+
+class Conv2d(nn.Module):
+    """
+    A convolution with everything a block of the generators may ask for.
+
+    resample: 1, or 2 with is_up or is_down. w_dim: size of the style that modulates the input,
+        None for none. has_norm: normalize each output map.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel_size: int = 3, *, bias: bool = True,
+        up: bool = False, down: bool = False, w_dim: int | None = None, has_norm: bool = False,
+        is_activated: bool = True, clamp: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel_size, kernel_size))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        if up or down:
+            self.register_buffer('resample_filter', resampling_filter())
+        if w_dim is not None:
+            self.affine = Linear(w_dim, inputs, bias=1.0)
+            self.affine_beta = Linear(w_dim, inputs)
+        self._gain = 1 / math.sqrt(inputs * kernel_size ** 2)
+        self._padding = kernel_size // 2
+        self._up, self._down, self._is_styled = up, down, w_dim is not None
+        self._has_norm, self._is_activated, self._clamp = has_norm, is_activated, clamp
+
+    def forward(self, features: Tensor, w: Tensor | None = None, *, gain: float = 1.0) -> Tensor:
+        """Return (n, outputs, h', w') of (n, inputs, h, w); w: (n, w_dim)."""
+        if self._is_styled:
+            features = self._modulate(features, w)
+        features = self._convolve(features, (self.weight * self._gain).to(features.dtype))
+        if self._has_norm:
+            features = instance_norm(features)
+        if self.bias is not None:
+            features = features + self.bias.to(features.dtype)[:, None, None]
+        if self._is_activated:
+            return activate(features, self._clamp, gain)
+        features = features * gain
+        if self._clamp is None:
+            return features
+        return features.clamp(-self._clamp * gain, self._clamp * gain)
+
+    def _modulate(self, features: Tensor, w: Tensor | None) -> Tensor:
+        scale = self.affine(w)[:, :, None, None]
+        shift = self.affine_beta(w)[:, :, None, None]
+        return torch.addcmul(shift.to(features.dtype), features, scale.to(features.dtype))
+
+    def _convolve(self, features: Tensor, weight: Tensor) -> Tensor:
+        if self._down:
+            return self._convolve_down(features, weight)
+        if self._up:
+            return self._convolve_up(features, weight)
+        return functional.conv2d(features, weight, padding=self._padding)
+
+    def _convolve_down(self, features: Tensor, weight: Tensor) -> Tensor:
+        if not self._padding:
+            return functional.conv2d(downsample(features, self.resample_filter), weight)
+        edge = [self._padding + 1] * 4
+        smooth = _filtered(features, self.resample_filter, stride=1, padding=edge)
+        return functional.conv2d(smooth, weight, stride=2)
+
+    def _convolve_up(self, features: Tensor, weight: Tensor) -> Tensor:
+        if not self._padding:
+            return upsample(functional.conv2d(features, weight), self.resample_filter)
+        wide = functional.conv_transpose2d(features, weight.transpose(0, 1), stride=2)
+        return _filtered(wide, self.resample_filter * 4, stride=1, padding=(1, 1, 1, 1))
