@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
@@ -16,7 +16,7 @@ from anon_ros.anonymization.mask_out import MaskOut
 from anon_ros.anonymization.pixelate import Pixelate
 from anon_ros.core.frame_anonymizer import FrameAnonymizer
 from anon_ros.core.regions import Kind, Regions
-from anon_ros.core.settings import LARGEST_SEED, method_by_kind, target_kinds
+from anon_ros.core.settings import method_by_kind, target_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from anon_ros.detection.plate_context import PlateContext
     from anon_ros.models.store import ModelStore
 
-ANONYMIZERS: Mapping[str, Callable[[Settings], RegionAnonymizer]] = {
-    'pixelate': lambda settings: Pixelate(cells=settings.cells, seed=settings.seed),
-    'blur': lambda settings: Blur(seed=settings.seed),
-    'mask-out': lambda _: MaskOut(),
+SECRET_BITS = 128
+"""Of a seed that is drawn: too many to try them all on a pattern that is seen."""
+
+ANONYMIZERS: Mapping[str, Callable[[Settings, int], RegionAnonymizer]] = {
+    'pixelate': lambda settings, seed: Pixelate(cells=settings.cells, seed=seed),
+    'blur': lambda _, seed: Blur(seed=seed),
+    'mask-out': lambda *_: MaskOut(),
 }
+"""By method: what makes it from the settings and the seed of its patterns."""
 
 
 class AllDetectors:
@@ -51,18 +55,37 @@ def thread_count(settings: Settings) -> int:
     return settings.threads or len(os.sched_getaffinity(0))
 
 
-def build_anonymizer(settings: Settings) -> FrameAnonymizer:
+def build_anonymizer(settings: Settings, *, secret: int = 0) -> FrameAnonymizer:
     """
     Return what overwrites the regions of a frame.
 
-    Without a seed one is drawn here and told to nobody: who knows the patterns could subtract
-    them, and would find the colour of the surroundings.
+    secret: the seed where the settings name none; 0 draws one and tells it to nobody: who knows
+    the patterns could subtract them, and would find the colour of the surroundings.
     """
-    if not settings.seed:
-        settings = replace(settings, seed=secrets.randbelow(LARGEST_SEED) + 1)
+    seed = settings.seed or secret or secrets.randbits(SECRET_BITS)
     methods = method_by_kind(settings)
-    by_kind = ByKind({kind: ANONYMIZERS[methods[kind]](settings) for kind in Kind})
+    by_kind = ByKind({kind: ANONYMIZERS[methods[kind]](settings, seed) for kind in Kind})
     return FrameAnonymizer(by_kind, margin=settings.margin)
+
+
+@dataclass(frozen=True)
+class Networks:
+    """
+    Networks that are loaded once for many runs, and the store that knows which they are.
+
+    context: tells plates on no vehicle, for the report; None where nobody does.
+    """
+
+    detector: RegionDetector
+    context: PlateContext | None
+    store: ModelStore
+
+
+def load_networks(settings: Settings, store: ModelStore) -> Networks:
+    """Return all networks that a run needs; raise ModelError where one does not start."""
+    return Networks(
+        build_detector(settings, store), build_plate_context(settings, store), store
+    )
 
 
 def build_detector(

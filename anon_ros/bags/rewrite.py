@@ -68,7 +68,7 @@ class Rewriter:
         self._pipeline = pipeline
         self._tools = tools
         self._regions_writer = regions_writer
-        self._grouping = Grouping()
+        self._grouping: Grouping[Item] = Grouping()
         self._context: deque[list[Item]] = deque()
         self._index = 0
         self._plain: set[Connection] = set()
