@@ -87,7 +87,7 @@ def look(batch: Sequence[Message], tools: Tools, parameters: bytes = b'') -> lis
     try:
         return [
             Look(_sight(frame, message, tools))
-            for message, frame in zip(batch, _open(batch, tools, parameters), strict=True)
+            for message, frame in zip(batch, open_frames(batch, tools, parameters), strict=True)
         ]
     except Exception as error:  # noqa: BLE001 - fails closed: any defect withholds the batch
         unseen = [Sighting(_stamp_ns(message), Regions.empty(), (0, 0)) for message in batch]
@@ -122,15 +122,20 @@ def render(
 def take_picture(written: Message, regions: Regions, tools: Tools) -> None:
     """Give the recorder a picture of a message that was written, where it opens by itself."""
     try:
-        image_bgr = next(_open([written], tools)).view_bgr()
+        image_bgr = next(open_frames([written], tools)).view_bgr()
     except (FrameError, StopIteration):
         return
     tools.recorder.picture(written.connection.topic, written.log_ns, image_bgr, regions)
 
 
-def _open(
+def open_frames(
     batch: Sequence[Message], tools: Tools, parameters: bytes = b''
 ) -> Iterator[Frame]:
+    """
+    Yield the frame of each message of a batch, in order.
+
+    Raises FrameError where one cannot be opened or, in a video, decoded.
+    """
     located = [messages.locate(message.connection, message.data) for message in batch]
     if located[0].kind is PayloadKind.VIDEO:
         from anon_ros.media.video import codec_of, decode_gop
@@ -187,7 +192,7 @@ def _anonymize(
         return [Rendering(Outcome.UNCHANGED, None) for _ in batch]
     located = [messages.locate(message.connection, message.data) for message in batch]
     with tools.recorder.timed('anonymize'):
-        frames = _overwritten(_open(batch, tools, parameters), regions, tools)
+        frames = _overwritten(open_frames(batch, tools, parameters), regions, tools)
         if located[0].kind is PayloadKind.VIDEO:
             payloads = _encode_video(frames, located)
         else:

@@ -154,11 +154,17 @@ class SqliteSource:
 
         Raises BagError on damage; the message names the file and the cause.
         """
+        statement = self.select + 'ORDER BY rowid LIMIT -1 OFFSET ?'
+        yield from self._read_messages(statement, skip)
+
+    def message(self, identity: int) -> Message | None:
+        """Return the message of that id; None where there is none."""
+        return next(self._read_messages(self.select + 'WHERE id = ?', identity), None)
+
+    def _read_messages(self, statement: str, value: int) -> Iterator[Message]:
         by_topic = self._by_topic
         try:
-            rows = self._database.execute(
-                self.select + 'ORDER BY rowid LIMIT -1 OFFSET ?', (skip,))
-            for row in rows:
+            for row in self._database.execute(statement, (value,)):
                 identity, topic, stamp_ns, data = row[:4]
                 connection = by_topic[topic]
                 if data[:4] == ZSTD_MAGIC and connection.serialization == 'cdr':
