@@ -32,6 +32,8 @@ ONLY_IN = {
     'rosbags': {'bags', 'demo', 'bench'},
     'ray': {'fleet'},
     'typer': {'cli'},
+    'starlette': {'review'},
+    'uvicorn': {'review'},
 }
 
 
