@@ -20,6 +20,7 @@ from anon_ros.core.boxes import Rect
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from anon_ros.core.colours import ColourMap
     from anon_ros.core.regions import BoolArray, Float32Array, UInt8Array
 
 
@@ -147,6 +148,13 @@ class Frame(Protocol):
         Return the planes to overwrite; together they hold every sample of the image.
 
         Raises FrameError where the payload cannot be decoded.
+        """
+
+    def colour_maps(self) -> list[ColourMap | None]:
+        """
+        Return how the samples of each of the planes follow from BGR, as the image stands now.
+
+        None for a plane that view_bgr does not show, as one of opacities or of distances.
         """
 
     def encode(self) -> bytes | memoryview:

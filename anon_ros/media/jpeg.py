@@ -22,6 +22,7 @@ import numpy as np
 
 from anon_ros.core.planes import Grid
 from anon_ros.errors import EncodingError
+from anon_ros.media.colour_maps import colour_map
 from anon_ros.media.jpeg_header import (
     BASELINE,
     DHT,
@@ -46,6 +47,7 @@ from anon_ros.media.jpeg_plane import Coefficients, JpegPlane
 from anon_ros.media.limits import check_size
 
 if TYPE_CHECKING:
+    from anon_ros.core.colours import ColourMap
     from anon_ros.core.planes import Plane
     from anon_ros.core.regions import UInt8Array
 
@@ -125,6 +127,10 @@ class JpegFrame:
             ]
         return list(self._planes)
 
+    def colour_maps(self) -> list[ColourMap | None]:
+        """Return how each component follows from BGR; None for the four of CMYK."""
+        return [colour_map(letter) for letter in _letters(self._header)]
+
     def encode(self) -> bytes | memoryview:
         """Return the JPEG: the very bytes that came in where nothing was written."""
         if not any(plane.is_touched for plane in self._planes):
@@ -162,6 +168,14 @@ def _chroma(header: JpegHeader) -> list[bool]:
     is_rgb = transform == 0 or [c.ident for c in header.components] == list(b'RGB')
     has_colour = any(is_jfif(segment) for segment in header.metadata) or not is_rgb
     return [False, has_colour, has_colour]
+
+
+def _letters(header: JpegHeader) -> list[str]:
+    """Return the colour of each component; '' for those of CMYK, whose colours are products."""
+    is_chroma = _chroma(header)
+    if len(is_chroma) == 4:
+        return [''] * 4
+    return list('Y' if len(is_chroma) == 1 else 'YUV' if is_chroma[1] else 'RGB')
 
 
 def _assemble(

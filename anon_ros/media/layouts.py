@@ -27,6 +27,7 @@ class PlaneLayout:
 
     offset, strides: bytes; strides from row to row, from sample to sample, and, where a sample
         has several channels, from channel to channel.
+    colours: the letters of its first channels, of B, G, R, Y, U and V; '' where they show none.
     """
 
     grid: Grid
@@ -35,6 +36,7 @@ class PlaneLayout:
     channels: int = 1
     is_chroma: bool = False
     is_alpha: bool = False
+    colours: str = ''
 
     def over(self, data: Any, dtype: np.dtype[np.generic]) -> NDArray[Any]:
         """Return the samples in a buffer, (h, w) or (h, w, channels), without a copy."""
@@ -85,7 +87,9 @@ def _plan_packed(encoding: Encoding, size: ImageSize) -> list[PlaneLayout]:
     strides = (size.step, sample * encoding.channels, sample)
     grid = Grid((size.width, size.height))
     visible = encoding.channels - encoding.has_alpha
-    planes = [PlaneLayout(grid, 0, strides, visible)]
+    # As OpenCV has it, and as the detectors see it.
+    colours = encoding.colours or ('BGR' if visible > 3 else '')
+    planes = [PlaneLayout(grid, 0, strides, visible, colours=colours[:visible])]
     if encoding.has_alpha:
         planes.append(PlaneLayout(grid, visible * sample, strides, 1, True, True))
     return planes
@@ -99,19 +103,22 @@ def _plan_bayer(encoding: Encoding, size: ImageSize) -> list[PlaneLayout]:
         if across and down:
             grid = Grid((across, down), (2, 2), (x, y))
             strides = (2 * size.step, 2 * sample)
-            planes.append(PlaneLayout(grid, y * size.step + x * sample, strides))
+            colour = encoding.colours[2 * y + x]
+            planes.append(
+                PlaneLayout(grid, y * size.step + x * sample, strides, colours=colour))
     return planes
 
 
 def _plan_yuv_422(encoding: Encoding, size: ImageSize) -> list[PlaneLayout]:
     y, u, v = (encoding.colours.index(letter) for letter in 'YUV')
-    planes = [PlaneLayout(Grid((size.width, size.height)), y, (size.step, 2))]
-    for offset in (u, v):
+    planes = [PlaneLayout(Grid((size.width, size.height)), y, (size.step, 2), colours='Y')]
+    for letter, offset in (('U', u), ('V', v)):
         # In an odd width the last pixel's second colour lies in the padding, or nowhere.
         across = min((size.width + 1) // 2, (size.step - offset + 3) // 4)
         if across:
             grid = Grid((across, size.height), (2, 1))
-            planes.append(PlaneLayout(grid, offset, (size.step, 4), is_chroma=True))
+            planes.append(
+                PlaneLayout(grid, offset, (size.step, 4), is_chroma=True, colours=letter))
     return planes
 
 
@@ -137,6 +144,7 @@ def _plan_semi_planar(encoding: Encoding, size: ImageSize, name: str) -> list[Pl
         raise EncodingError(f'{name}: {width} px a row need {width} bytes, step is {size.step}')
     chroma = Grid((across, down), encoding.chroma_step_xy)
     return [
-        PlaneLayout(Grid((width, height)), 0, (y_step, 1)),
-        PlaneLayout(chroma, y_step * height, (uv_step, 2, 1), 2, is_chroma=True),
+        PlaneLayout(Grid((width, height)), 0, (y_step, 1), colours='Y'),
+        PlaneLayout(
+            chroma, y_step * height, (uv_step, 2, 1), 2, is_chroma=True, colours=encoding.colours),
     ]

@@ -18,6 +18,7 @@ import numpy as np
 
 from anon_ros.core.planes import ArrayPlane, Grid
 from anon_ros.errors import EncodingError
+from anon_ros.media.colour_maps import colour_map
 from anon_ros.media.limits import check_size
 from anon_ros.media.png_chunks import (
     CHANNELS,
@@ -30,12 +31,13 @@ from anon_ros.media.png_chunks import (
     read_chunks,
     write_png,
 )
-from anon_ros.media.views import stretch
+from anon_ros.media.views import stretch, stretched_maps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from anon_ros.core.boxes import Rect
+    from anon_ros.core.colours import ColourMap
     from anon_ros.core.planes import Plane
     from anon_ros.core.regions import BoolArray, Float32Array, UInt8Array
 
@@ -103,6 +105,15 @@ class PngFrame:
             self._copy = self._pixels().copy()
             self._planes = self._planes_over(self._copy)
         return list(self._planes)
+
+    def colour_maps(self) -> list[ColourMap | None]:
+        """Return how the colours follow from BGR as the image stands now; None for alpha."""
+        pixels = self._pixels() if self._copy is None else self._copy
+        colours = _colours(pixels.shape[2])
+        maps = [colour_map('Y' if colours == 1 else 'BGR')]
+        if pixels.dtype != np.uint8:
+            maps = stretched_maps(maps, pixels[..., :colours])
+        return maps if pixels.shape[2] == colours else [*maps, None]
 
     def encode(self) -> bytes | memoryview:
         """Return the PNG: the very bytes that came in where nothing was written."""

@@ -10,14 +10,16 @@ import numpy as np
 
 from anon_ros.core.planes import ArrayPlane, Grid, Plane
 from anon_ros.errors import EncodingError
+from anon_ros.media.colour_maps import colour_map
 from anon_ros.media.encodings import Encoding, Family, find_encoding, levels
 from anon_ros.media.layouts import ImageSize, PlaneLayout, plan
 from anon_ros.media.limits import check_size
-from anon_ros.media.views import to_bgr
+from anon_ros.media.views import stretched_maps, to_bgr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from anon_ros.core.colours import ColourMap
     from anon_ros.core.planes import Frame
     from anon_ros.core.regions import UInt8Array
 
@@ -88,6 +90,21 @@ class RawFrame:
         if self._copy is None:
             self._copy = bytearray(self._image.data)
         return self._planes_over(self._copy)
+
+    def colour_maps(self) -> list[ColourMap | None]:
+        """Return how the planes follow from BGR as the image stands now; None for distances."""
+        if self._encoding.is_depth:
+            return [None for _ in self._layouts]
+        encoding = self._encoding
+        is_full_range = encoding.family in {Family.PACKED, Family.BAYER} or (
+            encoding.chroma_step_xy == (1, 1))
+        maps = [
+            colour_map(layout.colours, is_full_range=is_full_range) for layout in self._layouts
+        ]
+        if encoding.sample == 'u1':
+            return maps
+        data = self._image.data if self._copy is None else self._copy
+        return stretched_maps(maps, self._parts(data)[0])
 
     def encode(self) -> bytes | memoryview:
         """Return the bytes: those that came in where nothing asked for the planes."""

@@ -10,11 +10,13 @@ import numpy as np
 
 from anon_ros.core.planes import ArrayPlane, Grid
 from anon_ros.errors import EncodingError
+from anon_ros.media.colour_maps import BT601, BT709, BT2020, SMPTE240M, colour_map
 from anon_ros.media.video_encoder import MOST_CRF, USUAL_CRF, encode_pictures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from anon_ros.core.colours import ColourMap
     from anon_ros.core.planes import Plane
     from anon_ros.core.regions import UInt8Array
 
@@ -24,6 +26,10 @@ FORMATS = {
     'yuv420p10le': (2, 2, 10), 'yuv422p10le': (2, 1, 10), 'yuv444p10le': (1, 1, 10),
 }
 """By pixel format: image pixels across and down for one chroma sample (0: no chroma), bits."""
+
+_LUMAS = {1: BT709, 7: SMPTE240M, 9: BT2020, 10: BT2020}
+"""By H.273's matrix coefficients, which FFmpeg numbers alike; it takes all others for BT.601."""
+_FULL_RANGE = 2
 
 
 class VideoPicture:
@@ -69,6 +75,18 @@ class VideoPicture:
                 middle=middle, amplitude=amplitude, is_chroma=index > 0,
             )
             for index, samples in enumerate(self._samples)
+        ]
+
+    def colour_maps(self) -> list[ColourMap | None]:
+        """Return how each plane follows from BGR, by what the video says of its colours."""
+        name = self.pixel_format
+        # FFmpeg takes gray for full range whatever is said of it.
+        is_full_range = (
+            name.startswith(('yuvj', 'gray')) or self._picture.color_range == _FULL_RANGE)
+        luma = _LUMAS.get(int(self._picture.colorspace), BT601)
+        return [
+            colour_map(letter, luma=luma, is_full_range=is_full_range, bits=FORMATS[name][2])
+            for letter in ('Y' if name.startswith('gray') else 'YUV')
         ]
 
     def to_av(self) -> av.VideoFrame:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from anon_ros.core.colours import ColourMap
     from anon_ros.core.regions import UInt8Array
 
 _TO_BGR = {
@@ -48,9 +49,8 @@ def to_bgr(encoding: Encoding, parts: Sequence[NDArray[Any]]) -> UInt8Array:
     samples, colours = parts[0], encoding.colours
     if encoding.family is Family.BAYER:
         return demosaic(stretch(samples)[..., 0], colours)
-    if encoding.channels > 3 and samples.dtype != np.uint8:
-        # Alpha is full nearly everywhere: it must not say how bright the colours are.
-        samples, colours = samples[..., :3], colours[:3]
+    if samples.dtype != np.uint8:
+        samples, colours = _coloured(samples), colours[:3]
     return _packed_to_bgr(stretch(samples), colours)
 
 
@@ -72,6 +72,20 @@ def stretch(samples: NDArray[Any]) -> UInt8Array:
         return np.clip(values, 0, 255, out=values).astype(np.uint8)
 
 
+def stretched_maps(
+    maps: Sequence[ColourMap | None], samples: NDArray[Any]
+) -> list[ColourMap | None]:
+    """
+    Return the maps of samples wider than 8 bits from those of 8 bits, as stretch spreads them.
+
+    samples: (h, w, channels), all of the image as it stands now; those beyond the colours of a
+        packed image do not count. A flat image, which cannot be spread, keeps its values.
+    """
+    low, high = _robust_range(_coloured(samples))
+    factor, shift = ((high - low) / 255.0, low) if high > low else (1.0, 0.0)
+    return [None if each is None else each.scaled(factor, shift) for each in maps]
+
+
 def demosaic(mosaic: UInt8Array, colours: str) -> UInt8Array:
     """
     Return (h, w, 3) BGR of a Bayer mosaic.
@@ -81,6 +95,11 @@ def demosaic(mosaic: UInt8Array, colours: str) -> UInt8Array:
     if min(mosaic.shape) < _LEAST_MOSAIC:
         return np.asarray(cv2.cvtColor(np.ascontiguousarray(mosaic), cv2.COLOR_GRAY2BGR), np.uint8)
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(mosaic), _TO_BGR[colours]), np.uint8)
+
+
+def _coloured(samples: NDArray[Any]) -> NDArray[Any]:
+    """Leave out alpha, which is full nearly everywhere: it must not say how bright colours are."""
+    return samples[..., :3] if samples.shape[2] > 3 else samples
 
 
 def _packed_to_bgr(pixels: UInt8Array, colours: str) -> UInt8Array:
