@@ -8,8 +8,8 @@ jobs fail closed: whatever goes wrong inside them, a batch comes back masked, wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from anon_ros.media.raw import RawImage, open_raw
 from anon_ros.media.thumbnail import thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from anon_ros.audit.recorder import RunRecorder
     from anon_ros.bags.messages import CameraMessage
@@ -48,6 +48,7 @@ class Tools:
     depth: topics whose distances are anonymized as if they were brightness.
     """
 
+    looks: what was seen in some messages before, by another worker; None where nobody looked.
     detector: RegionDetector | None
     anonymizer: FrameAnonymizer
     recorder: RunRecorder
@@ -56,14 +57,27 @@ class Tools:
     context: PlateContext | None = None
 
 
+    looks: EarlierLooks | None = None
 @dataclass(frozen=True)
 class Look:
-    """What was seen in one message; reason says why nothing could be."""
+    """
+    What was seen in one message; reason says why nothing could be.
+
+    stray_plates: plates on no vehicle, counted in one frame of a second.
+    """
 
     sighting: Sighting
     reason: str | None = None
 
 
+    stray_plates: int = 0
+
+
+class EarlierLooks(Protocol):
+    """Knows what was seen in messages before. Safe from several threads at once."""
+
+    def find(self, batch: Sequence[Message], parameters: bytes) -> list[Look] | None:
+        """Return what was seen in just these messages; None where nobody looked into them."""
 @dataclass(frozen=True)
 class Rendering:
     """
@@ -86,9 +100,15 @@ def look(batch: Sequence[Message], tools: Tools, parameters: bytes = b'') -> lis
     """
     try:
         return [
-            Look(_sight(frame, message, tools))
+            _sight(frame, message, tools)
             for message, frame in zip(batch, open_frames(batch, tools, parameters), strict=True)
         ]
+        looks = None if tools.looks is None else tools.looks.find(batch, parameters)
+        if looks is not None:
+            return [
+                _recall(found, message, tools)
+                for message, found in zip(batch, looks, strict=True)
+            ]
     except Exception as error:  # noqa: BLE001 - fails closed: any defect withholds the batch
         unseen = [Sighting(_stamp_ns(message), Regions.empty(), (0, 0)) for message in batch]
         return [Look(sighting, _reason(error)) for sighting in unseen]
@@ -155,34 +175,46 @@ def open_frames(
             yield open_compressed(payload.data, max_pixels=tools.max_pixels)
 
 
-def _sight(frame: Frame, message: Message, tools: Tools) -> Sighting:
+def _sight(frame: Frame, message: Message, tools: Tools) -> Look:
     with tools.recorder.timed('decode'):
         # Also where the regions are known: a frame that nobody can look into is withheld.
         image_bgr = frame.view_bgr()
     if tools.detector is None:
-        return Sighting(_stamp_ns(message), Regions.empty(), frame.size_wh)
+        return Look(Sighting(_stamp_ns(message), Regions.empty(), frame.size_wh))
     with tools.recorder.timed('detect'):
         regions = tools.detector.detect(image_bgr)
-    if tools.context is not None:
-        _flag_stray_plates(tools.context, image_bgr, regions, message, tools.recorder)
-    return Sighting(_stamp_ns(message), regions, frame.size_wh, thumbnail(image_bgr))
+    return Look(
+        Sighting(_stamp_ns(message), regions, frame.size_wh, thumbnail(image_bgr)),
+        stray_plates=_flag_stray_plates(
+            regions, message, tools, lambda: _count_stray_plates(image_bgr, regions, tools)),
+    )
+
+
+def _recall(found: Look, message: Message, tools: Tools) -> Look:
+    _flag_stray_plates(found.sighting.regions, message, tools, lambda: found.stray_plates)
+    return found
 
 
 def _flag_stray_plates(
-    context: PlateContext, image_bgr: UInt8Array, regions: Regions, message: Message,
-    recorder: RunRecorder,
-) -> None:
+    regions: Regions, message: Message, tools: Tools, count: Callable[[], int]
+) -> int:
     """Flag the plates on no vehicle in one frame of a second: cars do not come and go faster."""
-    second = message.log_ns // 10**9
+    topic, second = message.connection.topic, message.log_ns // 10**9
     is_plate = regions.kinds == int(Kind.PLATE)
-    if is_plate.any() and recorder.is_first(message.connection.topic, second):
-        with recorder.timed('context'):
-            stray = context.stray(image_bgr, regions)
-        for _ in np.flatnonzero(stray):
-            recorder.flag(FlagRecord(
-                NO_VEHICLE, message.connection.topic, message.ordinal, message.log_ns,
-                Kind.PLATE.label,
-            ))
+    if not is_plate.any() or not tools.recorder.is_first(topic, second):
+        return 0
+    stray = count()
+    for _ in range(stray):
+        tools.recorder.flag(FlagRecord(
+            NO_VEHICLE, topic, message.ordinal, message.log_ns, Kind.PLATE.label))
+    return stray
+
+
+def _count_stray_plates(image_bgr: UInt8Array, regions: Regions, tools: Tools) -> int:
+    if tools.context is None:
+        return 0
+    with tools.recorder.timed('context'):
+        return int(np.count_nonzero(tools.context.stray(image_bgr, regions)))
 
 
 def _anonymize(
