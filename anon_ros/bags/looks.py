@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import struct
 import threading
 import zipfile
@@ -25,10 +24,10 @@ from anon_ros.errors import RegionsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from anon_ros.bags.jobs import Look
     from anon_ros.bags.storage.interface import Message
-    from anon_ros.core.regions import UInt8Array
 
 DIGEST_BYTES = 16
 MOST_OPEN = 3
@@ -74,11 +73,7 @@ class LooksWriter:
 
 
 class Looks:
-    """
-    The looks of all parts of a bag, found by what was looked at; safe from several threads.
-
-    parts: the bytes of each, in the order of the recording; those of other settings are left out.
-    """
+    """The looks of all parts of a bag, found by what was looked at; for several threads."""
 
     def __init__(self, parts: Sequence[_Part]) -> None:
         self._parts = list(parts)
@@ -86,13 +81,14 @@ class Looks:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, blobs: Sequence[bytes], made_by: str) -> Looks:
+    def of(cls, sources: Sequence[bytes | Path], made_by: str) -> Looks:
         """
         Return the looks of all parts that were made by this.
 
-        Raises RegionsError for bytes that are no looks.
+        sources: their bytes, or files of them, which have to stay.
+        Raises RegionsError for what is no looks.
         """
-        parts = [_Part(blob) for blob in blobs]
+        parts = [_Part(source) for source in sources]
         return cls([part for part in parts if part.made_by == made_by])
 
     def find(self, batch: Sequence[Message], parameters: bytes) -> list[Look] | None:
@@ -119,8 +115,8 @@ class Looks:
 class _Part:
     """A part whose index is read, but not its looks."""
 
-    def __init__(self, blob: bytes) -> None:
-        self.blob = blob
+    def __init__(self, source: bytes | Path) -> None:
+        self._source = source
         arrays = self.load('made_by', 'digests')
         self.made_by = arrays['made_by'].tobytes().decode('utf-8', 'replace')
         keys = arrays['digests'].tobytes()
@@ -131,8 +127,9 @@ class _Part:
 
     def load(self, *names: str) -> dict[str, Any]:
         """Return some arrays, all where none is named; raise RegionsError for damage."""
+        source = io.BytesIO(self._source) if isinstance(self._source, bytes) else self._source
         try:
-            with np.load(io.BytesIO(self.blob), allow_pickle=False) as arrays:
+            with np.load(source, allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in names or arrays.files}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise RegionsError(f'what was looked at before cannot be read: {error}') from error
