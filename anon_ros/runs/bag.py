@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anon_ros import factory
@@ -37,12 +37,13 @@ if TYPE_CHECKING:
     from anon_ros.audit.manifest import Manifest
     from anon_ros.audit.recorder import RunRecorder
     from anon_ros.audit.regions_file import Header, Source
-    from anon_ros.bags.storage import SourceBag, TargetBag
+    from anon_ros.bags.jobs import EarlierLooks
+    from anon_ros.bags.storage import TargetBag
     from anon_ros.core.interfaces import RegionDetector
     from anon_ros.core.settings import Settings
 
 
-
+    from anon_ros.factory import Networks
 @dataclass(frozen=True)
 class BagJob:
     """
@@ -67,6 +68,21 @@ class BagJob:
 
 @dataclass(frozen=True)
 class BagResult:
+@dataclass(frozen=True)
+class Means:
+    """
+    What whoever runs many jobs has at hand.
+
+    networks: loaded once for all jobs; None to load them for this one. secret: the seed of the
+    patterns where the settings name none, for runs that have to agree; it is written nowhere.
+    looks: what was seen in some messages before; None where nobody looked.
+    """
+
+    networks: Networks | None = None
+    secret: int = 0
+    looks: EarlierLooks | None = None
+
+
     """What came of it: the manifest, and where it and the report lie."""
 
     manifest: Manifest
@@ -81,23 +97,27 @@ def anonymize_bag(
     detector: RegionDetector | None = None,
 ) -> BagResult:
     """
+    means: Means | None = None,
     Write an anonymized copy of a bag.
 
-    detector: what finds regions; None to build it from the settings.
+    detector: what finds regions; None to take the networks that the settings name.
     Raises TopicError, InputError, OutputError or ModelError before or while it writes; what was
     written by then lies beside the target and opens as no bag.
     """
     run = Run(settings, job.command)
     with ExitStack() as stack:
+    means = means or Means()
         source = stack.enter_context(open_bag(job.source))
+    if means.networks is not None:
+        run = replace(run, store=means.networks.store)
         plan = plan_topics(
             source, selected=job.selected, copied=job.copied, dropped=job.dropped
         )
         origin = source_record(source, plan)
         known, context = _known_regions(job, origin), None
         if known is None and detector is None:
-            detector = factory.build_detector(settings, run.store)
-            context = factory.build_plate_context(settings, run.store)
+            networks = means.networks or factory.load_networks(settings, run.store)
+            detector, context = networks.detector, networks.context
         target = stack.enter_context(create_bag(
             job.target, source,
             keep=lambda connection: plan.action(connection) is not Action.DROP,
@@ -108,8 +128,9 @@ def anonymize_bag(
         writer, past = _open_regions(sidecar, header, run.recorder, source, target)
         stack.enter_context(writer)
         tools = Tools(
-            None if known else detector, factory.build_anonymizer(settings), run.recorder,
-            int(settings.max_megapixels * 1e6), plan.depth, context,
+            None if known else detector,
+            factory.build_anonymizer(settings, secret=means.secret), run.recorder,
+            int(settings.max_megapixels * 1e6), plan.depth, context, means.looks,
         )
         pipeline = stack.enter_context(Pipeline(
             tools, threads=factory.thread_count(settings),
