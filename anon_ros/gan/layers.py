@@ -37,6 +37,20 @@ def instance_norm(features: Tensor) -> Tensor:
     return functional.instance_norm(features, eps=1e-5)
 
 
+def known_part(img: Tensor, mask: Tensor) -> Tensor:
+    """
+    Return what a generator may see of (n, 3, h, w) images: nothing of the hole, not even its NaN.
+
+    mask: (n, 1, h, w), 1 where known, 0 in the hole.
+    """
+    return torch.where(mask > 0, img * mask, 0)
+
+
+def composite(known: Tensor, fake: Tensor, mask: Tensor) -> Tensor:
+    """Return the known part and, in the hole only, the generated one."""
+    return torch.where(mask < 1, known + fake * (1 - mask), known)
+
+
 def resampling_filter() -> Tensor:
     """Return the (4, 4) low-pass filter; it sums to 1."""
     taps = torch.tensor(RESAMPLING_TAPS)
@@ -85,40 +99,35 @@ class Linear(nn.Module):
 
 
 
-
 class Conv2d(nn.Module):
     """
-    A convolution with everything a block of the generators may ask for.
+    A convolution of the encoder's kind: at its size, or at twice or half of it, then activated.
 
-    resample: 1, or 2 with is_up or is_down. w_dim: size of the style that modulates the input,
-        None for none. has_norm: normalize each output map.
+    up, down: change the size; a kernel of 1 is applied where fewer pixels are.
     """
+
+    resample_filter: Tensor
 
     def __init__(
         self, inputs: int, outputs: int, kernel_size: int = 3, *, bias: bool = True,
-        up: bool = False, down: bool = False, w_dim: int | None = None, has_norm: bool = False,
-        is_activated: bool = True, clamp: float | None = None,
+        up: bool = False, down: bool = False, is_activated: bool = True,
+        clamp: float | None = None,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
         if up or down:
             self.register_buffer('resample_filter', resampling_filter())
-        if w_dim is not None:
-            self.affine = Linear(w_dim, inputs, bias=1.0)
-            self.affine_beta = Linear(w_dim, inputs)
         self._gain = 1 / math.sqrt(inputs * kernel_size ** 2)
         self._padding = kernel_size // 2
-        self._up, self._down, self._is_styled = up, down, w_dim is not None
-        self._has_norm, self._is_activated, self._clamp = has_norm, is_activated, clamp
+        self._up, self._down = up, down
+        self._is_activated, self._clamp = is_activated, clamp
 
     def forward(self, features: Tensor, w: Tensor | None = None, *, gain: float = 1.0) -> Tensor:
-        """Return (n, outputs, h', w') of (n, inputs, h, w); w: (n, w_dim)."""
-        if self._is_styled:
-            features = self._modulate(features, w)
+        """Return (n, outputs, h', w') of (n, inputs, h, w); w: (n, w_dim), where styles count."""
+        features = self._enter(features, w)
         features = self._convolve(features, (self.weight * self._gain).to(features.dtype))
-        if self._has_norm:
-            features = instance_norm(features)
+        features = self._leave(features)
         if self.bias is not None:
             features = features + self.bias.to(features.dtype)[:, None, None]
         if self._is_activated:
@@ -128,10 +137,13 @@ class Conv2d(nn.Module):
             return features
         return features.clamp(-self._clamp * gain, self._clamp * gain)
 
-    def _modulate(self, features: Tensor, w: Tensor | None) -> Tensor:
-        scale = self.affine(w)[:, :, None, None]
-        shift = self.affine_beta(w)[:, :, None, None]
-        return torch.addcmul(shift.to(features.dtype), features, scale.to(features.dtype))
+    def _enter(self, features: Tensor, w: Tensor | None) -> Tensor:  # noqa: ARG002 - see below
+        """Return what is convolved."""
+        return features
+
+    def _leave(self, features: Tensor) -> Tensor:
+        """Return what was convolved, ready for bias and activation."""
+        return features
 
     def _convolve(self, features: Tensor, weight: Tensor) -> Tensor:
         if self._down:
@@ -152,3 +164,27 @@ class Conv2d(nn.Module):
             return upsample(functional.conv2d(features, weight), self.resample_filter)
         wide = functional.conv_transpose2d(features, weight.transpose(0, 1), stride=2)
         return _filtered(wide, self.resample_filter * 4, stride=1, padding=(1, 1, 1, 1))
+
+
+class NormalizedConv2d(Conv2d):
+    """A convolution whose output maps are normalized before bias and activation."""
+
+    def _leave(self, features: Tensor) -> Tensor:
+        return instance_norm(features)
+
+
+class StyledConv2d(NormalizedConv2d):
+    """A convolution of the decoder's kind: a style scales and shifts its inputs."""
+
+    def __init__(
+        self, inputs: int, outputs: int, *, w_dim: int, up: bool = False,
+        clamp: float | None = None,
+    ) -> None:
+        super().__init__(inputs, outputs, up=up, clamp=clamp)
+        self.affine = Linear(w_dim, inputs, bias=1.0)
+        self.affine_beta = Linear(w_dim, inputs)
+
+    def _enter(self, features: Tensor, w: Tensor | None) -> Tensor:
+        scale = self.affine(w)[:, :, None, None]
+        shift = self.affine_beta(w)[:, :, None, None]
+        return torch.addcmul(shift.to(features.dtype), features, scale.to(features.dtype))

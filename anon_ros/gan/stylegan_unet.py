@@ -14,7 +14,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anon_ros.gan.layers import NORM_EPSILON, Conv2d, Linear
+from anon_ros.gan.layers import (
+    NORM_EPSILON,
+    Conv2d,
+    Linear,
+    NormalizedConv2d,
+    StyledConv2d,
+    composite,
+    known_part,
+)
 
 CLAMP = 256.0
 MAPPING_LR_SCALE = 0.01
@@ -60,19 +68,24 @@ class StyleNetwork(nn.Module):
 
 
 class Block(nn.Module):
-    """Two convolutions and a shortcut."""
+    """Two convolutions and a shortcut: the decoder's with a style, the encoder's without w_dim."""
 
     def __init__(
-        self, inputs: int, outputs: int, *, w_dim: int | None, up: bool = False,
-        down: bool = False, has_linear_skip: bool, has_norm: bool, gain: float,
+        self, inputs: int, outputs: int, *, w_dim: int | None = None, resampled: bool,
+        has_linear_skip: bool,
     ) -> None:
         super().__init__()
-        self.conv0 = Conv2d(inputs, outputs, down=down, w_dim=w_dim, has_norm=has_norm,
-                            clamp=CLAMP)
-        self.conv1 = Conv2d(outputs, outputs, up=up, w_dim=w_dim, has_norm=has_norm, clamp=CLAMP)
-        self.skip = Conv2d(inputs, outputs, 1, bias=False, up=up, down=down,
-                           is_activated=not has_linear_skip)
-        self._gain = gain
+        is_encoder = w_dim is None
+        down, up = resampled and is_encoder, resampled and not is_encoder
+        if w_dim is None:
+            self.conv0 = Conv2d(inputs, outputs, down=down, clamp=CLAMP)
+            self.conv1 = Conv2d(outputs, outputs, clamp=CLAMP)
+        else:
+            self.conv0 = StyledConv2d(inputs, outputs, w_dim=w_dim, clamp=CLAMP)
+            self.conv1 = StyledConv2d(outputs, outputs, w_dim=w_dim, up=up, clamp=CLAMP)
+        self.skip = Conv2d(
+            inputs, outputs, 1, bias=False, up=up, down=down, is_activated=not has_linear_skip)
+        self._gain = HALF if is_encoder else THIRD
 
     def forward(self, features: Tensor, w: Tensor | None = None) -> Tensor:
         """Return the block's output."""
@@ -92,18 +105,17 @@ class StyleGanUNet(nn.Module):
         self.style_net = StyleNetwork(shape.z_dim, shape.w_dim)
         self.from_rgb = Conv2d(4 + shape.condition_channels, channels[0], 1)
         self.encoder = nn.ModuleList(
-            Block(channels[i], channels[i + 1], w_dim=None, down=i > 0, has_norm=False,
-                  has_linear_skip=is_linear, gain=HALF)
+            Block(channels[i], channels[i + 1], resampled=i > 0, has_linear_skip=is_linear)
             for i in range(levels)
         )
         self.decoder = nn.ModuleList(
-            Block(channels[i + 1], channels[i], w_dim=shape.w_dim, up=i > 0, has_norm=True,
-                  has_linear_skip=is_linear, gain=THIRD)
+            Block(channels[i + 1], channels[i], w_dim=shape.w_dim, resampled=i > 0,
+                  has_linear_skip=is_linear)
             for i in reversed(range(levels))
         )
         for i in range(1, levels):
             width = channels[levels - i]
-            self.add_module(f'unet_block{i}', Conv2d(width, width, 1, has_norm=True, clamp=CLAMP))
+            self.add_module(f'unet_block{i}', NormalizedConv2d(width, width, 1, clamp=CLAMP))
         self._join_gain = THIRD if is_linear else HALF
         self.to_rgb = Conv2d(channels[0], 3, 1, is_activated=False, clamp=CLAMP)
 
@@ -118,7 +130,7 @@ class StyleGanUNet(nn.Module):
         style w: (n, w_dim) instead. maps: (n, condition_channels, h, w).
         """
         w = self.style_net(z) if w is None else w
-        known = img * mask
+        known = known_part(img, mask)
         parts = [known, mask] if maps is None else [known, mask, maps]
         features = self.from_rgb(torch.cat(parts, dim=1))
         skips = []
@@ -131,4 +143,4 @@ class StyleGanUNet(nn.Module):
                 join = self.get_submodule(f'unet_block{i}')
                 features = features + join(skips.pop(), gain=self._join_gain)
             features = block(features, w)
-        return known + self.to_rgb(features) * (1 - mask)
+        return composite(known, self.to_rgb(features), mask)
