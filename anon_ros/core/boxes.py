@@ -81,6 +81,17 @@ def grow(boxes_xyxy: Float32Array, fraction: float, least_px: float = 0.0) -> Fl
     ).astype(np.float32)
 
 
+def shrink(boxes_xyxy: Float32Array, fraction: float, least_px: float = 0.0) -> Float32Array:
+    """Return the boxes that grow has made larger as they were, but for rounding; (N, 4)."""
+    grown = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
+    size = grown / (1 + 2 * fraction)
+    delta = np.where(size * fraction >= least_px, size * fraction, least_px)
+    delta = np.clip(delta, 0, np.maximum(grown, 0) / 2)
+    return np.concatenate(
+        [boxes_xyxy[:, :2] + delta, boxes_xyxy[:, 2:] - delta], axis=1
+    ).astype(np.float32)
+
+
 def clip(boxes_xyxy: Float32Array, size_wh: tuple[int, int]) -> Float32Array:
     """Return the boxes' parts inside the image; zero area where there is none."""
     limit = np.array([*size_wh, *size_wh], np.float32)

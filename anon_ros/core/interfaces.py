@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from anon_ros.core.planes import Plane
+    from anon_ros.core.planes import Frame, Plane
     from anon_ros.core.regions import Regions, UInt8Array
 
 
@@ -67,4 +67,35 @@ class RegionAnonymizer(Protocol):
         regions: what to overwrite; they may overlap, and lie partly or wholly off the image.
         others: regions that somebody else will overwrite afterwards. No sample inside them or
             inside the regions is an input: any other content there gives the same result.
+        """
+
+
+class Hidden(NamedTuple):
+    """A frame whose regions are overwritten already. regions: as they are hidden, with margins."""
+
+    frame: Frame
+    regions: Regions
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """
+    What stands in the place of a frame's regions that were to be synthesized.
+
+    synthesized: how many show somebody who does not exist, by kind's label.
+    classic_instead: how many show a classic method, by 'LABEL: REASON'.
+    """
+
+    synthesized: Mapping[str, int] = field(default_factory=dict)
+    classic_instead: Mapping[str, int] = field(default_factory=dict)
+
+
+class RegionSynthesizer(Protocol):
+    """Paints somebody who does not exist over hidden regions. Safe from several threads."""
+
+    def synthesize(self, hidden: Sequence[Hidden]) -> list[Synthesis]:
+        """
+        Paint over the regions of several frames; what is not painted over stays as it is.
+
+        No sample inside the regions is an input. Raises ModelError where the network cannot run.
         """

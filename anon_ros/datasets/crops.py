@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from anon_ros.core import crops
 from anon_ros.core.boxes import Rect
 
 if TYPE_CHECKING:
@@ -21,34 +22,13 @@ if TYPE_CHECKING:
 
 BODY_SIZE_WH, FACE_SIZE_WH = (160, 288), (128, 128)
 _BODY_ASPECT = BODY_SIZE_WH[1] / BODY_SIZE_WH[0]
-_BODY_GROWTH, _FACE_GROWTH = 0.1, 0.35
-_LEAST_BACKGROUND = 0.3
+_FACE_GROWTH = 0.35
 _CUBIC = -0.5
 
 
 def body_crop(mask: Mask, size_wh: tuple[int, int]) -> Rect:
-    """
-    Return the crop around a trimmed silhouette; it may leave the image.
-
-    Each axis grows by a tenth of the box's geometric mean inside the image, then the shorter one
-    to 288:160, then both until three tenths of the crop are background.
-    """
-    rows, columns = mask.inside.shape
-    growth = int(_BODY_GROWTH * np.sqrt(rows * columns))
-    x = _clamped(*_widened(mask.x, mask.x + columns, columns + growth, size_wh[0]), size_wh[0])
-    y = _clamped(*_widened(mask.y, mask.y + rows, rows + growth, size_wh[1]), size_wh[1])
-    width, height = x[1] - x[0], y[1] - y[0]
-    if height < width * _BODY_ASPECT:
-        y = _widened(*y, int(width * _BODY_ASPECT), size_wh[1])
-    else:
-        x = _widened(*x, max(width, int(height / _BODY_ASPECT)), size_wh[0])
-    width, height = x[1] - x[0], y[1] - y[0]
-    inside = int(mask.inside.sum())
-    if 1 - inside / (width * height) < _LEAST_BACKGROUND:
-        scale = np.sqrt(inside / (1 - _LEAST_BACKGROUND) / (width * height))
-        x = _widened(*x, int(np.ceil(scale * width)), size_wh[0])
-        y = _widened(*y, int(np.ceil(scale * height)), size_wh[1])
-    return Rect(x[0], y[0], x[1], y[1])
+    """Return the crop around a trimmed silhouette at 288:160; it may leave the image."""
+    return crops.body_crop(mask, size_wh, _BODY_ASPECT)
 
 
 def face_crop(face: Rect, size_wh: tuple[int, int]) -> Rect:
@@ -118,27 +98,6 @@ def dilate_disk(inside: BoolArray, radius_px: int) -> BoolArray:
     offsets = np.arange(-radius_px, radius_px + 1)
     disk = (offsets[:, None] ** 2 + offsets ** 2 <= radius_px ** 2).astype(np.uint8)
     return np.asarray(cv2.dilate(inside.astype(np.uint8), disk), bool)
-
-
-def _widened(start: int, end: int, length: int, limit: int) -> tuple[int, int]:
-    """
-    Return a span of that length around another, moved into 0..limit where it fits.
-
-    A span that leaves on both sides stays there.
-    """
-    start -= (length - (end - start)) // 2
-    end = start + length
-    if start < 0 < limit - end:
-        shift = min(-start, limit - end)
-        return start + shift, end + shift
-    if end > limit and start > 0:
-        shift = min(end - limit, start)
-        return start - shift, end - shift
-    return start, end
-
-
-def _clamped(start: int, end: int, limit: int) -> tuple[int, int]:
-    return max(start, 0), min(end, limit)
 
 
 def _inside(start: int, length: int, limit: int) -> int:

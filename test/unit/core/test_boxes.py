@@ -45,6 +45,22 @@ def test_grow_has_a_least():
     assert grown.tolist() == [[8, 8, 22, 16]]
 
 
+@given(
+    st.tuples(coordinates, coordinates, st.floats(0, 90), st.floats(0, 90)),
+    st.floats(0, 1), st.floats(0, 5),
+)
+def test_shrink_undoes_grow(values, fraction, least_px):
+    x, y, width, height = values
+    box = np.array([[x, y, x + width, y + height]], np.float32)
+    back = boxes.shrink(boxes.grow(box, fraction, least_px), fraction, least_px)
+    assert back == pytest.approx(box, abs=1e-3)
+
+
+def test_shrink_turns_nothing_inside_out():
+    box = np.array([[10, 10, 11, 30]], np.float32)
+    assert boxes.shrink(box, 0.1, least_px=2).tolist() == [[10.5, 12, 10.5, 28]]
+
+
 def test_iou_and_cover():
     a = np.array([[0, 0, 10, 10]], np.float32)
     b = np.array([[0, 0, 10, 5], [20, 20, 30, 30], [5, 5, 5, 5]], np.float32)
