@@ -25,6 +25,7 @@ SCHEMA = 'anon_ros/manifest'
 SCHEMA_VERSION = 1
 SIDECAR = 'anon'
 MANIFEST_NAME, REGIONS_NAME, REPORT_NAME = 'manifest.json', 'regions.jsonl', 'report.html'
+CHAIN_NAME = 'chain.bin'
 """What lies in the sidecar folder."""
 
 MAX_BYTES = 64 * 2**20
@@ -196,12 +197,31 @@ class Flags:
 
 
 @dataclass(frozen=True)
+class Seal:
+    """
+    What a later change is noticed by; see audit/seal.py.
+
+    root: a hash over input, output, settings, networks and regions: the same for two runs that
+    did the same. record: one over the root and all of this manifest, times included. chain_file:
+    a hash of each message. topics: the digest of each topic's chain. sections: a hash of each
+    other field of this manifest. All sha256, in hex.
+    """
+
+    root: str
+    record: str
+    chain_file: FileRecord | None = None
+    topics: dict[str, str] = field(default_factory=dict)
+    sections: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Manifest:
     """
     What a run did.
 
     command: as typed. started, finished: UTC, ISO 8601. settings: core.settings.to_mapping.
-    wall_s: from start to finish. regions_file: what was found, per topic and stamp.
+    wall_s: from start to finish. regions_file: what was found, per topic and stamp. seal: None
+    in a manifest of a version that made none.
     """
 
     tool_version: str
@@ -219,6 +239,7 @@ class Manifest:
     flags: Flags = field(default_factory=Flags)
     schema: str = SCHEMA
     schema_version: int = SCHEMA_VERSION
+    seal: Seal | None = None
 
     def __post_init__(self) -> None:
         """Check schema and topics; raise ValueError."""
@@ -305,12 +326,18 @@ def read_manifest(path: Path) -> Manifest:
 
     Raises InputError that names the file and what is wrong with it.
     """
+    return parse_manifest(path)[0]
+
+
+def parse_manifest(path: Path) -> tuple[Manifest, dict[str, object]]:
+    """Return a manifest and its JSON as it is, unknown keys included; see read_manifest."""
     try:
         with path.open('rb') as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise ValueError(f'it is larger than {MAX_BYTES >> 20} MiB')
-        return Manifest.from_json(content.decode('utf-8'))
+        text = content.decode('utf-8')
+        return Manifest.from_json(text), typed_json.parse(text)
     except OSError as error:
         raise InputError(f'{path}: cannot read the manifest: {error.strerror}') from error
     except ValueError as error:

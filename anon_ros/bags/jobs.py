@@ -17,6 +17,7 @@ from anon_ros.audit.flags import NO_VEHICLE
 from anon_ros.audit.manifest import FlagRecord
 from anon_ros.bags import messages
 from anon_ros.bags.camera_types import PayloadKind
+from anon_ros.bags.links import link_of
 from anon_ros.core.frame_anonymizer import Outcome
 from anon_ros.core.interfaces import Sighting
 from anon_ros.core.regions import Kind, Regions
@@ -28,6 +29,7 @@ from anon_ros.media.thumbnail import thumbnail
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from anon_ros.audit.chain import Link
     from anon_ros.audit.recorder import RunRecorder
     from anon_ros.bags.messages import CameraMessage
     from anon_ros.bags.storage.interface import Message
@@ -46,18 +48,18 @@ class Tools:
     detector: None where the regions come from a file. max_pixels: larger images are withheld.
     context: tells plates on no vehicle, for the report; None where nobody does.
     depth: topics whose distances are anonymized as if they were brightness.
+    looks: what was seen in some messages before, by another worker; None where nobody looked.
     """
 
-    looks: what was seen in some messages before, by another worker; None where nobody looked.
     detector: RegionDetector | None
     anonymizer: FrameAnonymizer
     recorder: RunRecorder
     max_pixels: int
     depth: frozenset[str] = frozenset()
     context: PlateContext | None = None
-
-
     looks: EarlierLooks | None = None
+
+
 @dataclass(frozen=True)
 class Look:
     """
@@ -68,8 +70,6 @@ class Look:
 
     sighting: Sighting
     reason: str | None = None
-
-
     stray_plates: int = 0
 
 
@@ -78,6 +78,8 @@ class EarlierLooks(Protocol):
 
     def find(self, batch: Sequence[Message], parameters: bytes) -> list[Look] | None:
         """Return what was seen in just these messages; None where nobody looked into them."""
+
+
 @dataclass(frozen=True)
 class Rendering:
     """
@@ -85,11 +87,13 @@ class Rendering:
 
     data: the message to write; None where its own bytes may stay, for an UNCHANGED one, or where
         nothing of it may, for a MASKED one that has not even a header left.
+    link: the hashes of the message that came in and of the one that leaves, for the chain.
     """
 
     outcome: Outcome
     data: bytes | None
     reason: str | None = None
+    link: Link | None = None
 
 
 def look(batch: Sequence[Message], tools: Tools, parameters: bytes = b'') -> list[Look]:
@@ -99,16 +103,16 @@ def look(batch: Sequence[Message], tools: Tools, parameters: bytes = b'') -> lis
     parameters: a video's parameter sets that came earlier in its stream.
     """
     try:
-        return [
-            _sight(frame, message, tools)
-            for message, frame in zip(batch, open_frames(batch, tools, parameters), strict=True)
-        ]
         looks = None if tools.looks is None else tools.looks.find(batch, parameters)
         if looks is not None:
             return [
                 _recall(found, message, tools)
                 for message, found in zip(batch, looks, strict=True)
             ]
+        return [
+            _sight(frame, message, tools)
+            for message, frame in zip(batch, open_frames(batch, tools, parameters), strict=True)
+        ]
     except Exception as error:  # noqa: BLE001 - fails closed: any defect withholds the batch
         unseen = [Sighting(_stamp_ns(message), Regions.empty(), (0, 0)) for message in batch]
         return [Look(sighting, _reason(error)) for sighting in unseen]
@@ -130,13 +134,18 @@ def render(
     look into the batch; it is masked then. fallback_wh: the size of a masked frame whose own
     size is unknown.
     """
-    reason = withheld
+    reason, rendered = withheld, None
     if reason is None:
         try:
-            return _anonymize(batch, regions, tools, parameters)
+            rendered = _anonymize(batch, regions, tools, parameters)
         except Exception as error:  # noqa: BLE001 - fails closed: any defect masks the batch
             reason = _reason(error)
-    return _mask(batch, reason, parameters, fallback_wh)
+    if rendered is None:
+        rendered = _mask(batch, reason or '', parameters, fallback_wh)
+    return [
+        replace(each, link=link_of(message, each.outcome, each.data))
+        for message, each in zip(batch, rendered, strict=True)
+    ]
 
 
 def take_picture(written: Message, regions: Regions, tools: Tools) -> None:

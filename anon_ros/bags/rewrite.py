@@ -10,21 +10,25 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from anon_ros.audit.chain import NOTHING, Fate, Link
 from anon_ros.audit.frame_regions import FrameRegions
 from anon_ros.bags import jobs
 from anon_ros.bags.groups import Grouping
 from anon_ros.bags.inspect_topic import needs_watch
+from anon_ros.bags.links import hash_of, link_of, topic_of
 from anon_ros.bags.pipeline import Item
 from anon_ros.bags.sniff import looks_like_image
 from anon_ros.bags.topics import Action
 from anon_ros.core.frame_anonymizer import Outcome
 from anon_ros.core.regions import Regions
+from anon_ros.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from anon_ros.audit.chain import ChainWriter
     from anon_ros.audit.regions_file import RegionsWriter
     from anon_ros.bags.jobs import Rendering, Tools
     from anon_ros.bags.pipeline import Pipeline
@@ -49,6 +53,13 @@ class Progress:
     total: int
 
 
+class Records(NamedTuple):
+    """What is written down about each message: what was found in it, and what became of it."""
+
+    regions: RegionsWriter
+    chain: ChainWriter
+
+
 class Rewriter:
     """Carries the messages of a source bag through the pipeline into a target bag."""
 
@@ -59,7 +70,7 @@ class Rewriter:
         plan: TopicPlan,
         pipeline: Pipeline,
         tools: Tools,
-        regions_writer: RegionsWriter,
+        records: Records,
     ) -> None:
         """Take both bags and whatever is between them; none of it is closed here."""
         self._source = source
@@ -67,7 +78,8 @@ class Rewriter:
         self._plan = plan
         self._pipeline = pipeline
         self._tools = tools
-        self._regions_writer = regions_writer
+        self._regions_writer = records.regions
+        self._chain = records.chain
         self._grouping: Grouping[Item] = Grouping()
         self._context: deque[list[Item]] = deque()
         self._index = 0
@@ -104,10 +116,13 @@ class Rewriter:
 
     def _copy(self, message: Message, target: TargetFile, *, is_done: bool) -> None:
         """Write a message that nobody looks into and that nothing waits before."""
-        if not is_done:
-            if self._waiting[0] is not target:
-                self._reach(target)
-            target.write(message, message.data)
+        if is_done:
+            self._recall(message, Action.COPY)
+            return
+        if self._waiting[0] is not target:
+            self._reach(target)
+        self._link(message, Fate.COPIED)
+        target.write(message, message.data)
 
     def _take(self, message: Message, target: TargetFile, *, is_context: bool) -> None:
         action = self._action(message)
@@ -115,7 +130,9 @@ class Rewriter:
             self._copy(message, target, is_done=is_context)
             return
         item = Item(message, action, target, self._index, is_context)
-        if not is_context:
+        if is_context:
+            self._recall(message, action)
+        else:
             self._pipeline.queue(item)
         if action is Action.ANONYMIZE:
             for group in self._grouping.add(item):
@@ -170,9 +187,29 @@ class Rewriter:
         if item.action is Action.ANONYMIZE:
             self._write_frame(item, item.result())
         elif item.action is Action.COPY:
+            self._link(item.message, Fate.COPIED)
             item.target.write(item.message, item.message.data)
         else:
+            is_planned = self._plan.action(item.message.connection) is Action.DROP
+            self._link(item.message, Fate.DROPPED if is_planned else Fate.WITHHELD)
             item.target.drop(item.message)
+
+    def _link(self, message: Message, fate: Fate) -> None:
+        """Write down a message that goes over as it is, or not at all."""
+        found = hash_of(message)
+        link = Link(fate, found, found if fate.is_kept else NOTHING)
+        self._chain.write(topic_of(message.connection), message.log_ns, link)
+
+    def _recall(self, message: Message, action: Action) -> None:
+        """Write down again what a run that was killed had in memory only: copied messages."""
+        if self._index < self._chain.count:
+            return
+        if action is not Action.COPY:
+            raise OutputError(
+                f'{self._target.path}: the chain of the run that is to go on has lost records, '
+                'by a power cut perhaps; remove the .partial folder and start anew'
+            )
+        self._link(message, Fate.COPIED)
 
     def _write_frame(self, item: Item, rendering: Rendering) -> None:
         message, regions = item.message, item.regions or Regions.empty()
@@ -182,6 +219,8 @@ class Rewriter:
             max(item.size_wh, NO_SIZE_WH), regions, rendering.outcome.value,
             rendering.reason or '',
         ))
+        link = rendering.link or link_of(message, rendering.outcome, rendering.data)
+        self._chain.write(topic_of(message.connection), message.log_ns, link)
         if rendering.outcome is Outcome.UNCHANGED:
             item.target.write(message, message.data)
         elif rendering.data is None:

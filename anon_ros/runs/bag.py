@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anon_ros import factory
+from anon_ros.audit.chain import ChainWriter
 from anon_ros.audit.corrections import Corrections, read_corrections
 from anon_ros.audit.frame_regions import FrameRegions, from_plain
-from anon_ros.audit.manifest import REGIONS_NAME, sidecar_path
+from anon_ros.audit.manifest import CHAIN_NAME, REGIONS_NAME, sidecar_path
 from anon_ros.audit.regions_file import RegionsIndex, RegionsReader, RegionsWriter
 from anon_ros.bags.jobs import Tools
+from anon_ros.bags.links import topic_of
 from anon_ros.bags.pipeline import Item, Known, Past, Pipeline
-from anon_ros.bags.rewrite import CONTEXT_NS, Progress, Rewriter
+from anon_ros.bags.rewrite import CONTEXT_NS, Progress, Records, Rewriter
 from anon_ros.bags.sniff import looks_like_image
 from anon_ros.bags.storage import Attachment, create_bag, open_bag
 from anon_ros.bags.topics import Action, plan_topics
@@ -41,9 +43,9 @@ if TYPE_CHECKING:
     from anon_ros.bags.storage import TargetBag
     from anon_ros.core.interfaces import RegionDetector
     from anon_ros.core.settings import Settings
-
-
     from anon_ros.factory import Networks
+
+
 @dataclass(frozen=True)
 class BagJob:
     """
@@ -67,8 +69,6 @@ class BagJob:
 
 
 @dataclass(frozen=True)
-class BagResult:
-@dataclass(frozen=True)
 class Means:
     """
     What whoever runs many jobs has at hand.
@@ -83,6 +83,8 @@ class Means:
     looks: EarlierLooks | None = None
 
 
+@dataclass(frozen=True)
+class BagResult:
     """What came of it: the manifest, and where it and the report lie."""
 
     manifest: Manifest
@@ -95,21 +97,21 @@ def anonymize_bag(
     *,
     progress: Callable[[Progress, RunRecorder], None] = lambda *_: None,
     detector: RegionDetector | None = None,
+    means: Means | None = None,
 ) -> BagResult:
     """
-    means: Means | None = None,
     Write an anonymized copy of a bag.
 
     detector: what finds regions; None to take the networks that the settings name.
     Raises TopicError, InputError, OutputError or ModelError before or while it writes; what was
     written by then lies beside the target and opens as no bag.
     """
-    run = Run(settings, job.command)
-    with ExitStack() as stack:
     means = means or Means()
-        source = stack.enter_context(open_bag(job.source))
+    run = Run(settings, job.command)
     if means.networks is not None:
         run = replace(run, store=means.networks.store)
+    with ExitStack() as stack:
+        source = stack.enter_context(open_bag(job.source))
         plan = plan_topics(
             source, selected=job.selected, copied=job.copied, dropped=job.dropped
         )
@@ -125,8 +127,11 @@ def anonymize_bag(
         ))
         sidecar = _make_sidecar(target)
         header = new_header(origin, settings)
-        writer, past = _open_regions(sidecar, header, run.recorder, source, target)
+        done = sum(target.file(file).messages_done for file in source.files)
+        writer, past = _open_regions(sidecar, header, run.recorder, done)
         stack.enter_context(writer)
+        topics = [topic_of(connection) for connection in source.connections]
+        chain = stack.enter_context(ChainWriter(sidecar / CHAIN_NAME, topics, done))
         tools = Tools(
             None if known else detector,
             factory.build_anonymizer(settings, secret=means.secret), run.recorder,
@@ -138,13 +143,14 @@ def anonymize_bag(
             new_tracker=lambda _: factory.build_tracker(settings, is_known=known is not None),
             known=known, past=past,
         ))
-        rewriter = Rewriter(source, target, plan, pipeline, tools, writer)
+        rewriter = Rewriter(source, target, plan, pipeline, tools, Records(writer, chain))
         rewriter.run(lambda done: progress(done, run.recorder))
         writer.close()
-        sizes_bytes = target.complete()
+        chain.close()
+        target.complete()
         manifest = write_records(
             sidecar, run=run, source=bag_record(source, job.source.name, origin),
-            result=bag_record(source, job.target.name, origin, sizes_bytes),
+            result=bag_record(source, job.target.name, origin, target.parts()),
             topics=topic_records(source, plan, run.recorder),
         )
         target.publish()
@@ -208,17 +214,16 @@ def _make_sidecar(target: TargetBag) -> Path:
 
 
 def _open_regions(
-    sidecar: Path, header: Header, recorder: RunRecorder, source: SourceBag, target: TargetBag
+    sidecar: Path, header: Header, recorder: RunRecorder, done: int
 ) -> tuple[RegionsWriter, Past]:
     """
     Return the regions file to write, and what an earlier run left behind.
 
-    The recorder is told all that the earlier run did.
+    done: messages that the result has already. The recorder is told all that the earlier run did.
     """
     path = sidecar / REGIONS_NAME
     if not path.exists():
         return RegionsWriter(path, header), Past()
-    done = sum(target.file(file).messages_done for file in source.files)
     writer = RegionsWriter(path, header, append_after=done - 1)
     last: deque[FrameRegions] = deque()
     past = Past()

@@ -25,6 +25,7 @@ from anon_ros.audit.manifest import (
 )
 from anon_ros.audit.recorder import RunRecorder
 from anon_ros.audit.regions_file import Header, RegionsIndex, RegionsWriter, Source
+from anon_ros.audit.seal import hashed_file
 from anon_ros.bags.camera_types import PayloadKind, camera_type
 from anon_ros.bags.storage import open_bag
 from anon_ros.core.frame_anonymizer import Outcome
@@ -39,7 +40,7 @@ from anon_ros.datasets.selection import Rule, TimeSplit
 from anon_ros.errors import FrameError, InputError, OutputError, UsageError
 from anon_ros.runs.export_frame import Naming, Picture, open_picture
 from anon_ros.runs.export_survey import Ride, RideTopics, Survey, survey
-from anon_ros.runs.records import Clock, hashed_file
+from anon_ros.runs.records import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from anon_ros import __version__
 from anon_ros.audit.flags import find_flags
 from anon_ros.audit.manifest import (
+    CHAIN_NAME,
     MANIFEST_NAME,
     REGIONS_NAME,
     REPORT_NAME,
@@ -26,6 +26,7 @@ from anon_ros.audit.manifest import (
 from anon_ros.audit.recorder import RunRecorder
 from anon_ros.audit.regions_file import Header, RegionsReader, Source
 from anon_ros.audit.report import write_report
+from anon_ros.audit.seal import hashed_file, make_seal
 from anon_ros.bags.topics import Action
 from anon_ros.core import settings as settings_module
 from anon_ros.models.store import ModelStore
@@ -87,19 +88,21 @@ def source_record(source: SourceBag, plan: TopicPlan) -> Source:
 
 
 def bag_record(
-    source: SourceBag, name: str, origin: Source, sizes_bytes: Mapping[str, int] | None = None
+    source: SourceBag, name: str, origin: Source, files: Mapping[str, Path] | None = None
 ) -> BagRecord:
     """
     Return what the manifest says of a bag.
 
-    sizes_bytes: the files of the result by name; None for the source itself.
+    files: those of the result by name, which are hashed; None for the source itself.
     """
-    is_source = sizes_bytes is None
-    sizes = _sizes(source) if sizes_bytes is None else sizes_bytes
+    is_source = files is None
+    records = [FileRecord(file, size) for file, size in _sizes(source).items()]
+    if files is not None:
+        records = [replace(hashed_file(path), name=file) for file, path in files.items()]
     return BagRecord(
         name=name, storage=source.kind, fingerprint=origin.fingerprint if is_source else '',
         start_ns=origin.start_ns, messages=max(source.message_count, 0),
-        files=tuple(FileRecord(file, size) for file, size in sizes.items()),
+        files=tuple(records),
     )
 
 
@@ -175,15 +178,10 @@ def write_records(
             run.recorder.flags(),
         ),
     )
+    chain_path = sidecar / CHAIN_NAME
+    manifest = replace(
+        manifest, seal=make_seal(manifest, chain_path if chain_path.exists() else None))
     write_manifest(manifest, sidecar / MANIFEST_NAME)
     write_report(manifest, run.recorder.pictures(), sidecar / REPORT_NAME)
     return manifest
 
-
-def hashed_file(path: Path) -> FileRecord:
-    """Return a file's name, size and sha256."""
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return FileRecord(path.name, path.stat().st_size, digest.hexdigest())

@@ -92,9 +92,9 @@ class TargetBag:
         self.complete()
         self.publish()
 
-    def complete(self) -> dict[str, int]:
+    def complete(self) -> None:
         """
-        Complete all files; return their sizes in bytes by name.
+        Complete all files.
 
         Raises OutputError when messages are missing, or when it cannot be written.
         """
@@ -103,9 +103,14 @@ class TargetBag:
             self._pack(file)
         if self.source.information is not None:
             self._write_metadata(self.source.information)
-        sizes = {name: self._partial.part_path(name).stat().st_size for name in self._names()}
+
+    def parts(self) -> dict[str, Path]:
+        """Return where the files lie until they are published, by the names they get."""
+        names = self._names()
+        if self.source.is_folder:
+            return {name: self._partial.part_path(name) for name in names}
         # A lone file is published under the target's name, whatever the source's was.
-        return sizes if self.source.is_folder else {self.path.name: sum(sizes.values())}
+        return {self.path.name: self._partial.part_path(names[0])}
 
     def publish(self) -> None:
         """

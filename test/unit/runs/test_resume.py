@@ -107,6 +107,9 @@ def test_kill_and_resume(builder, tmp_path, storage, after_frames):
     assert [frame.index for frame in frames] == list(range(0, 300, 2))
     manifest = read_manifest(result.sidecar / 'manifest.json')
     assert manifest.regions_by_kind == expected.manifest.regions_by_kind
+    assert manifest.seal.root == expected.manifest.seal.root
+    chains = [each / 'chain.bin' for each in (result.sidecar, expected.sidecar)]
+    assert chains[0].read_bytes() == chains[1].read_bytes()
 
 
 def test_other_settings_do_not_go_on(builder, tmp_path):
