@@ -30,7 +30,7 @@ def dataset(
         help='safe: everybody; paper: whom and how arXiv 2306.05135 does, which leaves people.'
     )] = 'safe',
     faces: Annotated[str | None, typer.Option(
-        help='all that are found, or matched to annotated people (default for paper).'
+        help='all that are found, matched to annotated people (default for paper), or annotated.'
     )] = None,
     split: Annotated[
         list[str] | None, typer.Option(help='A split, e.g. train2017; default: all.')

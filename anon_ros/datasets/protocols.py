@@ -15,15 +15,15 @@ import numpy as np
 
 from anon_ros.core import masks
 from anon_ros.core.regions import Kind, Mask, Regions
-from anon_ros.datasets.categories import PERSON, is_person
-from anon_ros.datasets.records import silhouette
+from anon_ros.datasets.categories import FACE, PERSON, is_person
+from anon_ros.datasets.records import extra_of, silhouette
 from anon_ros.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from anon_ros.core.regions import Float32Array, IntArray
-    from anon_ros.datasets.records import ImageRecord, Instance
+    from anon_ros.datasets.records import BoxXyxy, ImageRecord, Instance
 
 PROTOCOLS = ('safe', 'paper')
 PAPER_METHODS = ('blur', 'mask-out')
@@ -89,6 +89,21 @@ def to_regions(
         np.array(boxes_xyxy, np.float32).reshape(-1, 4), Kind.BODY, masks=found)
 
 
+def annotated_faces(record: ImageRecord) -> Regions:
+    """
+    Return the faces that are annotated: instances of that category, and COCO-WholeBody's face_box.
+
+    Raises ValueError where a face_box is no list of four numbers.
+    """
+    boxes_xyxy = [
+        each.box_xyxy for each in record.instances
+        if each.category == FACE and each.box_xyxy is not None]
+    boxes_xyxy += [
+        _face_box(said) for each in record.instances
+        if (said := extra_of(each, 'coco')).get('face_valid')]
+    return Regions.of(np.array(boxes_xyxy, np.float32).reshape(-1, 4), Kind.FACE)
+
+
 def match_faces(faces: Regions, people: Regions, size_wh: tuple[int, int]) -> Regions:
     """
     Return the faces that belong to annotated people, one each.
@@ -109,6 +124,15 @@ def match_faces(faces: Regions, people: Regions, size_wh: tuple[int, int]) -> Re
             taken_faces.append(face)
             taken_people.add(person)
     return faces.select(sorted(taken_faces))
+
+
+def _face_box(said: Mapping[str, object]) -> BoxXyxy:
+    value = said.get('face_box')
+    try:
+        x, y, width, height = (float(number) for number in value)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        raise ValueError(f'its face_box is no list of four numbers: {value!r}') from None
+    return x, y, x + width, y + height
 
 
 def _grown(mask: Mask, growth: float) -> Mask:

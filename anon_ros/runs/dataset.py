@@ -51,7 +51,8 @@ class DatasetJob:
     What to do.
 
     format: coco, cityscapes or bdd100k. region: face or body. protocol: safe or paper.
-    faces: all, or matched to annotated people; None for what the protocol does.
+    faces: all that are found, those matched to annotated people, or those that are annotated
+        themselves; None for what the protocol does.
     splits: as the format calls them, () for all. annotations: a COCO file beside the tree.
     on_error: stop at the first problem, or skip the image and count it.
     resume: go on where a run that was killed stopped. command: for the manifest.
@@ -115,7 +116,7 @@ def anonymize_dataset(
         job.source, job.format, problems, splits=job.splits, annotations=job.annotations)
     partial = _prepare(job)
     run = Run(settings, job.command)
-    if job.region == 'face' and detector is None:
+    if job.region == 'face' and job.faces != 'annotated' and detector is None:
         detector = factory.build_detector(settings, run.store)
     worker = ImageWorker.of(job.source, partial, job, settings, detector, problems)
     source = _source(job, reader)

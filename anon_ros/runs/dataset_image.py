@@ -14,7 +14,13 @@ from anon_ros.core.regions import Kind, Regions
 from anon_ros.core.settings import method_by_kind
 from anon_ros.datasets import paper
 from anon_ros.datasets.files import put
-from anon_ros.datasets.protocols import SAFE_GROWTH, choose, match_faces, to_regions
+from anon_ros.datasets.protocols import (
+    SAFE_GROWTH,
+    annotated_faces,
+    choose,
+    match_faces,
+    to_regions,
+)
 from anon_ros.errors import FrameError, InputError, OutputError
 from anon_ros.media.compressed import open_compressed
 
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
     from anon_ros.datasets.records import ImageRecord
     from anon_ros.runs.dataset import DatasetJob
 
-FACES = ('all', 'matched')
+FACES = ('all', 'matched', 'annotated')
 LEFT_AS_THEY_ARE = 'left as they are: '
 UNLABELLED = 'no annotation says who is in it'
 NO_SIZE_WH = (1, 1)
@@ -111,7 +117,10 @@ class ImageWorker:
         self._check_size(record, frame.size_wh)
         people, _ = choose(record, self.format, self.protocol)
         bodies = to_regions(people, frame.size_wh, growth=SAFE_GROWTH)
-        regions = bodies if self.kind is Kind.BODY else self._faces(frame.view_bgr(), bodies)
+        if self.kind is Kind.BODY:
+            regions = bodies
+        else:
+            regions = self._faces(record, frame.view_bgr(), bodies)
         done = self.anonymizer.anonymize(frame, regions)
         put(target, data if done.payload is None else done.payload)
         return _told(record, index, frame.size_wh, regions, done.outcome)
@@ -132,7 +141,7 @@ class ImageWorker:
         if self.kind is Kind.BODY:
             regions, small = bodies, paper.hide_bodies(image, bodies, self.method)
         else:
-            regions = self._faces(image, bodies)
+            regions = self._faces(record, image, bodies)
             small = paper.hide_faces(image, regions, self.method)
         if small:
             skipped['too small'] = small
@@ -142,7 +151,9 @@ class ImageWorker:
         outcome = Outcome.ANONYMIZED if is_changed else Outcome.UNCHANGED
         return _told(record, index, size_wh, regions, outcome, reason)
 
-    def _faces(self, image_bgr: UInt8Array, bodies: Regions) -> Regions:
+    def _faces(self, record: ImageRecord, image_bgr: UInt8Array, bodies: Regions) -> Regions:
+        if self.faces == 'annotated':
+            return annotated_faces(record)
         if self.detector is None:
             raise FrameError('nobody looked for faces')
         found = self.detector.detect(image_bgr).of_kind(Kind.FACE)

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from anon_ros.core.regions import Kind, Mask, Regions
-from anon_ros.datasets.protocols import check_paper_method, choose, match_faces, to_regions
+from anon_ros.datasets.protocols import (
+    annotated_faces,
+    check_paper_method,
+    choose,
+    match_faces,
+    to_regions,
+)
 from anon_ros.datasets.records import ImageRecord, Instance
 from anon_ros.errors import UsageError
 
@@ -90,3 +96,16 @@ def test_people_without_silhouette_match_by_their_box():
     people = Regions.of([[10, 10, 30, 60]], Kind.BODY)
     faces = Regions.of([[12, 10, 24, 24]], Kind.FACE)
     assert len(match_faces(faces, people, SIZE_WH)) == 1
+
+
+def test_annotated_faces_are_instances_or_of_the_whole_body():
+    instances = (
+        Instance('1', 'face', (1.0, 2.0, 5.0, 8.0)), person(),
+        person(extra={'coco': {'face_box': [10, 20, 4, 6], 'face_valid': True}}),
+        person(extra={'coco': {'face_box': [0, 0, 0, 0], 'face_valid': False}}),
+    )
+    record = ImageRecord('1', 'train', '1.jpg', SIZE_WH, instances)
+    assert annotated_faces(record).boxes_xyxy.tolist() == [[1, 2, 5, 8], [10, 20, 14, 26]]
+    damaged = (person(extra={'coco': {'face_box': 'x', 'face_valid': True}}),)
+    with pytest.raises(ValueError, match='no list of four numbers'):
+        annotated_faces(ImageRecord('1', 'train', '1.jpg', SIZE_WH, damaged))
