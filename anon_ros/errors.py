@@ -10,12 +10,13 @@ Every error that anon_ros raises on purpose.
      |  + BagError        a bag that is damaged, unindexed or of an unknown kind
      |  + RegionsError    a regions file of another version or of another bag
      + OutputError        the target exists, is read-only or its disk is full
+     + StoreError         a store of objects that does not answer or refuses: may pass
      + ModelError         weights missing, of a wrong hash, or an engine that does not start
      + FrameError         one frame cannot be handled: it is withheld, the run goes on
         + EncodingError   an encoding, codec or payload that nobody here can read
 
-The command line prints UsageError, InputError, OutputError and ModelError as one line and ends
-with status 2. A FrameError never ends a run: whoever handles a frame masks it and counts it.
+The command line prints UsageError, InputError, OutputError, StoreError and ModelError as one line
+and ends with status 2. A FrameError never ends a run: whoever handles a frame masks it and counts it.
 """
 
 
@@ -49,6 +50,10 @@ class RegionsError(InputError):
 
 class OutputError(AnonError):
     """The target exists already, cannot be written, or its disk is full."""
+
+
+class StoreError(AnonError):
+    """A store of objects elsewhere does not answer, or refuses; the message names the object."""
 
 
 class ModelError(AnonError):
