@@ -20,15 +20,16 @@ from torch import Tensor
 
 from anon_ros.errors import ModelError, OutputError
 from anon_ros.gan.stylegan_unet import StyleGanUNet, UNetShape
+from anon_ros.gan.triagan import TriaGan, TriaGanShape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-Generator: TypeAlias = StyleGanUNet
+Generator: TypeAlias = StyleGanUNet | TriaGan
 
 KINDS: dict[str, tuple[type[Any], type[Any]]] = {
-    'stylegan-unet': (StyleGanUNet, UNetShape),
+    'stylegan-unet': (StyleGanUNet, UNetShape), 'tria-gan': (TriaGan, TriaGanShape),
 }
 """Network and shape, by the kind in a file."""
 _ENTRY = 'anon_ros'
