@@ -16,7 +16,8 @@ Every error that anon_ros raises on purpose.
         + EncodingError   an encoding, codec or payload that nobody here can read
 
 The command line prints UsageError, InputError, OutputError, StoreError and ModelError as one line
-and ends with status 2. A FrameError never ends a run: whoever handles a frame masks it and counts it.
+and ends with status 2. A FrameError never ends a run: whoever handles a frame masks it and counts
+it.
 """
 
 
