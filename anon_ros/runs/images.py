@@ -6,12 +6,13 @@ from __future__ import annotations
 import shutil
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anon_ros import factory
 from anon_ros.audit.frame_regions import FrameRegions
-from anon_ros.audit.manifest import SIDECAR, FileRecord, sidecar_path
+from anon_ros.audit.manifest import SIDECAR, sidecar_path
+from anon_ros.audit.seal import hashed_file
 from anon_ros.core.frame_anonymizer import Outcome
 from anon_ros.core.regions import Regions
 from anon_ros.errors import FrameError, InputError, OutputError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from anon_ros.audit.manifest import Manifest
+    from anon_ros.audit.manifest import FileRecord, Manifest
     from anon_ros.core.frame_anonymizer import FrameAnonymizer
     from anon_ros.core.interfaces import RegionDetector
     from anon_ros.core.planes import Frame
@@ -176,10 +177,10 @@ def _told(
 
 def _file_records(target: Path, *, is_folder: bool) -> list[FileRecord]:
     if not is_folder:
-        return [FileRecord(target.name, target.stat().st_size)] if target.exists() else []
+        return [hashed_file(target)] if target.exists() else []
     files = sorted(path for path in target.rglob('*') if path.is_file())
     return [
-        FileRecord(str(path.relative_to(target)), path.stat().st_size)
+        replace(hashed_file(path), name=str(path.relative_to(target)))
         for path in files if SIDECAR not in path.relative_to(target).parts[:1]
     ]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anon_ros import factory
 from anon_ros.audit.frame_regions import FrameRegions
-from anon_ros.audit.manifest import FileRecord, sidecar_path
+from anon_ros.audit.manifest import sidecar_path
+from anon_ros.audit.seal import hashed_file
 from anon_ros.core.frame_anonymizer import Outcome
 from anon_ros.core.interfaces import Sighting
 from anon_ros.core.regions import Regions
@@ -92,8 +93,8 @@ def anonymize_video(
                 ) as writer:
                     eyes = _Eyes(detector, known)
                     _VideoRun(reader, writer, run, eyes, pool, records).run(progress)
-                size_bytes = partial.stat().st_size
-                manifest = records.finish(target.name, [FileRecord(target.name, size_bytes)])
+                file = replace(hashed_file(partial), name=target.name)
+                manifest = records.finish(target.name, [file])
                 partial.rename(target)
     except OSError as error:
         raise OutputError(f'{target}: cannot be written: {error}') from error

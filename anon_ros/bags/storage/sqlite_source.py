@@ -167,6 +167,8 @@ class SqliteSource:
             for row in self._database.execute(statement, (value,)):
                 identity, topic, stamp_ns, data = row[:4]
                 connection = by_topic[topic]
+                if type(data) is not bytes:
+                    raise self.damaged(f'message {identity} is no blob')
                 if data[:4] == ZSTD_MAGIC and connection.serialization == 'cdr':
                     data = self._unpack(data)
                 yield _new_message(Message, (
