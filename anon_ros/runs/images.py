@@ -108,9 +108,7 @@ def anonymize_images(
     Raises InputError, RegionsError and OutputError; a folder appears whole or not at all.
     """
     files = _list_files(source)
-    images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-    if not images:
-        raise InputError(f'{source}: no images in it; there are {", ".join(IMAGE_SUFFIXES)}')
+    images = _images_among(source, files)
     if target.exists():
         raise OutputError(f'{target} exists already; name another target, or move it')
     run = Run(settings, command)
@@ -137,6 +135,15 @@ def anonymize_images(
             _publish(partial, target)
     skipped = tuple(str(path.relative_to(source)) for path in files if path not in set(images))
     return ImagesResult(manifest, sidecar_path(target), tuple(unwritten), skipped)
+
+
+def images_source(source: Path) -> Source:
+    """
+    Return what a regions file says of an image file, or of all images in a folder and below.
+
+    Raises InputError where there are none.
+    """
+    return files_source(source, _images_among(source, _list_files(source)), TOPIC)
 
 
 def _run_all(
@@ -166,6 +173,13 @@ def _list_files(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     return sorted(path for path in source.rglob('*') if path.is_file())
+
+
+def _images_among(source: Path, files: Sequence[Path]) -> list[Path]:
+    images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
+        raise InputError(f'{source}: no images in it; there are {", ".join(IMAGE_SUFFIXES)}')
+    return images
 
 
 def _told(
