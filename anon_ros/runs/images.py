@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anon_ros.audit.manifest import FileRecord, Manifest
+    from anon_ros.audit.regions_file import Source
     from anon_ros.core.frame_anonymizer import FrameAnonymizer
     from anon_ros.core.interfaces import RegionDetector
     from anon_ros.core.planes import Frame
