@@ -197,6 +197,27 @@ class Flags:
 
 
 @dataclass(frozen=True)
+class CorrectionRecord:
+    """
+    What a person corrected by hand and the result shows.
+
+    action: 'drawn', a region that was missed, or 'struck', one that was hidden in vain: there the
+    result shows the original. track: -1 for none. index: of the message in which it was done.
+    frames: in how many. by, at: who, and when in UTC, ISO 8601; applied_at: when it was rendered.
+    """
+
+    action: Literal['drawn', 'struck']
+    topic: str
+    kind: str
+    track: int
+    index: int
+    frames: int
+    by: str
+    at: str
+    applied_at: str
+
+
+@dataclass(frozen=True)
 class Seal:
     """
     What a later change is noticed by; see audit/seal.py.
@@ -221,7 +242,7 @@ class Manifest:
 
     command: as typed. started, finished: UTC, ISO 8601. settings: core.settings.to_mapping.
     wall_s: from start to finish. regions_file: what was found, per topic and stamp. seal: None
-    in a manifest of a version that made none.
+    in a manifest of a version that made none. corrections: made by hand since.
     """
 
     tool_version: str
@@ -240,6 +261,7 @@ class Manifest:
     schema: str = SCHEMA
     schema_version: int = SCHEMA_VERSION
     seal: Seal | None = None
+    corrections: tuple[CorrectionRecord, ...] = ()
 
     def __post_init__(self) -> None:
         """Check schema and topics; raise ValueError."""

@@ -178,10 +178,19 @@ def write_records(
             run.recorder.flags(),
         ),
     )
+    return seal_records(sidecar, manifest, run.recorder)
+
+
+def seal_records(sidecar: Path, manifest: Manifest, recorder: RunRecorder) -> Manifest:
+    """
+    Seal a manifest and write it and its report; return it with its seal.
+
+    recorder: has the report's pictures. Raises OutputError where they cannot be written.
+    """
     chain_path = sidecar / CHAIN_NAME
     manifest = replace(
         manifest, seal=make_seal(manifest, chain_path if chain_path.exists() else None))
     write_manifest(manifest, sidecar / MANIFEST_NAME)
-    write_report(manifest, run.recorder.pictures(), sidecar / REPORT_NAME)
+    write_report(manifest, recorder.pictures(), sidecar / REPORT_NAME)
     return manifest
 
