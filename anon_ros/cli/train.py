@@ -28,6 +28,24 @@ def plates(
     return DONE
 
 
+def face_gan(
+    data: Annotated[Path, typer.Argument(help='A folder with faces.json and its crops.')],
+    out: Annotated[Path, typer.Argument(help='Where the .safetensors goes; the rest beside it.')],
+    *,
+    steps: Annotated[int, typer.Option(min=1, help='Steps of the optimizers.')] = 4200,
+    warm_up: Annotated[int, typer.Option(min=0, help='Steps without a critic.')] = 800,
+    batch: Annotated[int, typer.Option(min=4, help='Samples a step.')] = 16,
+    seed: Annotated[int, typer.Option(min=0, help='Seed of weights and samples.')] = 0,
+    resume: Annotated[bool, typer.Option(help='Go on from the last checkpoint.')] = False,
+) -> int:
+    """Train the generator of faces; needs torch (the extra `gan`)."""
+    from anon_ros.training.face_gan import train_face_gan
+    from anon_ros.training.gan_run import Recipe
+
+    recipe = Recipe(steps=steps, warm_up=warm_up, batch=batch)
+    train_face_gan(data, out, recipe, seed=seed, resume=resume, progress=print)
+    return DONE
+
+
 train.command('plates')(command(plates))
-# One command alone would become the whole group.
-train.callback()(lambda: None)
+train.command('face-gan')(command(face_gan))

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import torch
 
+from anon_ros.training.gan_plot import write_plot
 from anon_ros.training.gan_run import LOSSES, GanRun
 from anon_ros.training.gan_samples import HoleBatch, hole_batches
 
@@ -39,9 +40,9 @@ def train_gan(
     """
     Train until the recipe's last step.
 
-    Beside out_path lie the checkpoint (.pt), the log (.csv) and a sheet of pictures (.png), each
-    renewed every two minutes. With resume a run goes on from its checkpoint, to the same weights
-    that an uninterrupted one reaches on the same machine.
+    Beside out_path lie the checkpoint (.pt), the log (.csv), its curves (.svg) and a sheet of
+    pictures (.png), renewed every two minutes. With resume a run goes on from its checkpoint, to
+    the same weights that an uninterrupted one reaches on the same machine.
     sheet: what is painted for the pictures, never learnt from.
     Raises InputError and UsageError as GanRun.load does.
     """
@@ -58,10 +59,14 @@ def train_gan(
             if progress is not None:
                 progress(run.step, steps, losses)
             if time.monotonic() - saved > CHECKPOINT_S:
-                run.save(checkpoint)
-                write_sheet(out_path.with_suffix('.png'), paint_sheet(run, sheet))
+                _keep(run, sheet, out_path)
                 saved = time.monotonic()
-    run.save(checkpoint)
+    _keep(run, sheet, out_path)
+
+
+def _keep(run: GanRun, sheet: HoleBatch, out_path: Path) -> None:
+    run.save(out_path.with_suffix('.pt'))
+    write_plot(out_path.with_suffix('.csv'), out_path.with_suffix('.svg'))
     write_sheet(out_path.with_suffix('.png'), paint_sheet(run, sheet))
 
 
@@ -69,12 +74,12 @@ class GanLog:
     """A CSV of the losses, averaged over LOG_STEPS steps; goes on where a run stopped."""
 
     def __init__(self, path: Path, first_step: int) -> None:
-        is_new = first_step == 0 or not path.exists()
-        self._file = path.open('w' if is_new else 'a', encoding='utf-8', newline='')
+        earlier = _rows_until(path, first_step) if path.exists() else []
+        self._file = path.open('w', encoding='utf-8', newline='')
         self._writer = csv.writer(self._file)
         self._recent: list[dict[str, float]] = []
-        if is_new:
-            self._writer.writerow(['step', 'seconds', *LOSSES])
+        self._writer.writerows([['step', 'seconds', *LOSSES], *earlier])
+        self._file.flush()
 
     def __enter__(self) -> GanLog:
         return self
@@ -95,6 +100,12 @@ class GanLog:
     def _mean(self, name: str) -> str:
         values = [losses[name] for losses in self._recent if name in losses]
         return f'{np.mean(values):.4f}' if values else ''
+
+
+def _rows_until(path: Path, last_step: int) -> list[list[str]]:
+    """Return the rows of a log that a checkpoint of that step has seen."""
+    with path.open(encoding='utf-8', newline='') as file:
+        return [row for row in list(csv.reader(file))[1:] if int(row[0]) <= last_step]
 
 
 @torch.inference_mode()
