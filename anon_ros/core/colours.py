@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from anon_ros.core.boxes import Rect
@@ -50,8 +49,8 @@ def read_bgr(
     """
     Return (h, w, 3) float32 BGR in 0..255 of a rectangle inside the image.
 
-    maps: of each plane, None for one that shows no colour. Subsampled planes are interpolated;
-    what the samples do not tell, as the colour of a gray image, comes out gray.
+    maps: of each plane, None for one that shows no colour; at least one does. What the samples do
+    not tell, as the colour of a gray image, comes out gray.
     """
     shown = [(plane, each) for plane, each in zip(planes, maps, strict=True) if each is not None]
     samples = np.concatenate([
@@ -95,7 +94,11 @@ def _inverse(matrix: Float32Array) -> Float32Array:
 
 
 def _at_full_size(plane: Plane, rect: Rect) -> Float32Array:
-    """Return (h, w, channels): a plane's samples at every pixel of a rectangle of the image."""
+    """
+    Return (h, w, channels): for every pixel of a rectangle the sample that speaks for it.
+
+    Nothing is interpolated: what is beside a hidden sample shall not show anything of it.
+    """
     step_x, step_y = plane.grid.step_xy
     part = plane.grid.covering(rect)
     if part.is_empty:
@@ -103,13 +106,9 @@ def _at_full_size(plane: Plane, rect: Rect) -> Float32Array:
         channels = plane.read(Rect(0, 0, 0, 0)).shape[2]
         return np.full((rect.height, rect.width, channels), plane.middle, np.float32)
     samples = plane.read(part)
-    if plane.grid.step_xy != (1, 1):
-        size_wh = (part.width * step_x, part.height * step_y)
-        large = cv2.resize(samples, size_wh, interpolation=cv2.INTER_LINEAR)
-        samples = np.asarray(large, np.float32).reshape(*size_wh[::-1], samples.shape[2])
-    rows = _clamped(rect.y_min, rect.y_max, part.y_min * step_y, samples.shape[0])
-    columns = _clamped(rect.x_min, rect.x_max, part.x_min * step_x, samples.shape[1])
-    return np.asarray(samples[rows[:, None], columns], np.float32)
+    rows = _clamped(rect.y_min, rect.y_max, part.y_min * step_y, part.height * step_y) // step_y
+    columns = _clamped(rect.x_min, rect.x_max, part.x_min * step_x, part.width * step_x) // step_x
+    return samples[rows[:, None], columns]
 
 
 def _mean_over_samples(
