@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from anon_ros.anonymization.surroundings import holes_of
+from anon_ros.core.holes import holes_of
 from anon_ros.core.planes import Grid
 from anon_ros.media.raw import RawImage, open_raw
 

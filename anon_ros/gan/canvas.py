@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from anon_ros.anonymization.surroundings import Hole, holes_of
 from anon_ros.core.boxes import Rect
 from anon_ros.core.colours import paint_bgr, read_bgr
+from anon_ros.core.holes import Hole, holes_of, part_of
 from anon_ros.core.interfaces import Synthesis
 from anon_ros.core.planes import Grid
 from anon_ros.core.regions import Kind
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from anon_ros.core.interfaces import Hidden
     from anon_ros.core.regions import BoolArray, Float32Array, IntArray
 
-_CORNER = Rect(0, 0, 0, 0)
+_IMAGE = Rect(0, 0, 0, 0)
+"""Where the arrays of a whole image begin."""
 
 
 class Canvas:
@@ -64,14 +65,14 @@ class Canvas:
     def is_covered(self, index: int) -> bool:
         """Return whether all that a region hides was painted as a part of others."""
         hole = self.hole(index)
-        left = self._outside_of(np.flatnonzero(self.is_painted))[_part(hole.rect)]
+        left = self._outside_of(np.flatnonzero(self.is_painted))[part_of(hole.rect, _IMAGE)]
         return not (hole.inside & left).any()
 
     def crop(self, rect: Rect) -> Crop:
         """Return a rectangle, which may leave the image, as a generator may see it now."""
         seen = rect.intersect(Rect(0, 0, *self.size_wh))
         pixels = read_bgr(self._planes, self._maps, seen)
-        return make_crop(rect, pixels, self._known[_part(seen)], seen)
+        return make_crop(rect, pixels, self._known[part_of(seen, _IMAGE)], seen)
 
     def paint(self, index: int, patch_bgr: Float32Array, rect: Rect) -> None:
         """
@@ -107,7 +108,7 @@ class Canvas:
             hole = self._holes[grid][index]
             shared = hole.rect.intersect(rect)
             if not shared.is_empty:
-                free[_part(shared, rect)] &= ~hole.inside[_part(shared, hole.rect)]
+                free[part_of(shared, rect)] &= ~hole.inside[part_of(shared, hole.rect)]
         return free
 
     def _outside_of(self, indices: IntArray) -> BoolArray:
@@ -121,11 +122,3 @@ class Canvas:
                 part = outside[y:y + inside.shape[0], x:x + inside.shape[1]]
                 part &= ~inside[:part.shape[0], :part.shape[1]]
         return outside
-
-
-def _part(rect: Rect, whole: Rect = _CORNER) -> tuple[slice, slice]:
-    """Return where a rectangle lies in an array that begins at the corner of another one."""
-    return (
-        slice(rect.y_min - whole.y_min, rect.y_max - whole.y_min),
-        slice(rect.x_min - whole.x_min, rect.x_max - whole.x_min),
-    )

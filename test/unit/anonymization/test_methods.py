@@ -10,7 +10,7 @@ from anon_ros.anonymization.blur import Blur
 from anon_ros.anonymization.by_kind import ByKind
 from anon_ros.anonymization.mask_out import MaskOut
 from anon_ros.anonymization.pixelate import Pixelate
-from anon_ros.anonymization.surroundings import holes_of
+from anon_ros.core.holes import holes_of
 from anon_ros.core.planes import ArrayPlane, Grid
 from anon_ros.core.regions import NO_TRACK, Kind, Mask, Regions
 
