@@ -77,7 +77,7 @@ class GanRun:
     recipe: Recipe
     generator: StyleGanUNet
     average: StyleGanUNet
-    encoder: Trunk
+    encoder: nn.Module
     critic: Trunk
     generator_optimizer: torch.optim.Adam
     critic_optimizer: torch.optim.Adam
@@ -87,13 +87,20 @@ class GanRun:
     seconds: float = field(default=0.0)
 
     @classmethod
-    def start(cls, shape: UNetShape, recipe: Recipe, seed: int) -> GanRun:
-        """Return a fresh run, its weights drawn from the seed."""
+    def start(
+        cls, shape: UNetShape, recipe: Recipe, seed: int, encoder: nn.Module | None = None,
+    ) -> GanRun:
+        """
+        Return a fresh run, its weights drawn from the seed.
+
+        encoder: gives (n, z_dim) of image, mask and maps; None: one that is learnt.
+        """
         torch.manual_seed(seed)
         generator = StyleGanUNet(shape)
         inputs = 4 + shape.condition_channels
-        encoder = Trunk(inputs, recipe.critic_channels, shape.size_hw, shape.z_dim,
-                        has_spread=False)
+        if encoder is None:
+            encoder = Trunk(inputs, recipe.critic_channels, shape.size_hw, shape.z_dim,
+                            has_spread=False)
         critic = Trunk(inputs, recipe.critic_channels, shape.size_hw, 1, has_spread=True)
         together = [*generator.parameters(), *encoder.parameters()]
         return cls(
