@@ -20,6 +20,7 @@ from anon_ros.cli.node import PASS_ON, node
 from anon_ros.cli.options import command
 from anon_ros.cli.play import play
 from anon_ros.cli.report import report
+from anon_ros.cli.review import review
 from anon_ros.cli.train import train
 from anon_ros.cli.verify import verify
 from anon_ros.cli.video import video
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help='Hide faces, people and licence plates in camera data; change nothing else.',
 )
-for function in (bag, verify, image, video, dataset, export, report, attack, demo):
+for function in (bag, verify, image, video, dataset, export, report, review, attack, demo):
     app.command()(command(function))
 for starter in (node, play):
     app.command(context_settings=PASS_ON)(command(starter))
