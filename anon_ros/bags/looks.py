@@ -36,7 +36,8 @@ MOST_OPEN = 3
 
 def digest(batch: Sequence[Message], parameters: bytes) -> bytes:
     """Return what a look depends on: topics, times, payloads and a video's parameter sets."""
-    found = hashlib.blake2b(parameters, digest_size=DIGEST_BYTES)
+    found = hashlib.blake2b(struct.pack('<q', len(parameters)), digest_size=DIGEST_BYTES)
+    found.update(parameters)
     for message in batch:
         topic = message.connection.topic.encode()
         found.update(struct.pack('<qqI', message.log_ns, len(message.data), len(topic)))

@@ -114,8 +114,8 @@ class Leases:
         """Give a bag back."""
         with self._lock:
             lease = self._held.pop(bag, None)
-        if lease is not None and lease.is_held(self.target):
-            self.target.remove(lease.name)
+            if lease is not None and lease.is_held(self.target):
+                self.target.remove(lease.name)
 
     def lost(self) -> set[str]:
         """Return the bags that somebody else has taken over, each once."""
@@ -136,23 +136,24 @@ class Leases:
     def _beat(self) -> None:
         while not self._stop.wait(self.beat_s):
             self._beats += 1
-            with self._lock:
-                held = list(self._held.values())
-            for lease in held:
-                self._renew(lease)
+            for bag in list(self._held):
+                # What is given back meanwhile must not be written again.
+                with self._lock:
+                    self._renew(bag)
 
-    def _renew(self, lease: Lease) -> None:
+    def _renew(self, bag: str) -> None:
+        lease = self._held.get(bag)
+        if lease is None:
+            return
         try:
-            is_held = lease.is_held(self.target)
-            if is_held:
+            if lease.is_held(self.target):
                 self.target.write(lease.name, self._content(lease))
+                return
         except AnonError:
             # The store is not there at present: the next beat tries again.
             return
-        with self._lock:
-            if not is_held and self._held.get(lease.bag) is lease:
-                del self._held[lease.bag]
-                self._lost.add(lease.bag)
+        del self._held[bag]
+        self._lost.add(bag)
 
     def _content(self, lease: Lease) -> bytes:
         return json.dumps({

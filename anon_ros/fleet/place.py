@@ -46,7 +46,7 @@ class Place(Protocol):
         """The folder, where it is one of this machine's file system; else None."""
 
     def files(self, prefix: str = '') -> Iterator[FileInfo]:
-        """Yield all files below a name, in any order; nothing where there is none."""
+        """Yield a file, or all below a name, in any order; nothing where there is none."""
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> bytes | None:
         """Return a file's bytes, or a stretch of them; None where there is no such file."""
@@ -104,14 +104,15 @@ class LocalPlace:
 
     def files(self, prefix: str = '') -> Iterator[FileInfo]:
         """Yield all files below a name; links to folders are not followed."""
-        for folder, _, names in os.walk(self._path(prefix) if prefix else self._root):
-            for name in names:
-                path = Path(folder) / name
-                try:
-                    size_bytes = path.stat().st_size
-                except OSError:  # gone meanwhile, or a link to nothing
-                    continue
-                yield FileInfo(path.relative_to(self._root).as_posix(), size_bytes)
+        start = self._path(prefix) if prefix else self._root
+        paths = [start] if start.is_file() else (
+            Path(folder) / name for folder, _, names in os.walk(start) for name in names)
+        for path in paths:
+            try:
+                size_bytes = path.stat().st_size
+            except OSError:  # gone meanwhile, or a link to nothing
+                continue
+            yield FileInfo(path.relative_to(self._root).as_posix(), size_bytes)
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> bytes | None:
         """Return a file's bytes, or a stretch of them; None where there is no such file."""

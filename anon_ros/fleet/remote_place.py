@@ -7,7 +7,7 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from anon_ros.errors import InputError, OutputError, StoreError, UsageError
+from anon_ros.errors import AnonError, InputError, OutputError, StoreError, UsageError
 from anon_ros.fleet.place import FileInfo, check_name
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class RemotePlace:
         """Turn whatever a store's own library raises into one line that names the object."""
         try:
             yield
-        except (FileNotFoundError, FileExistsError):
+        except (AnonError, FileNotFoundError, FileExistsError):
             raise
         except Exception as error:  # each library raises a tree of its own
             cause = ' '.join(str(error).split()) or type(error).__name__
