@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 BINS = 256
 LEAST_VALUE = 1 / 255
 """Below this a pixel is black and of no saturation that could be seen; it keeps slopes finite."""
+_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 
 
 @dataclass(frozen=True)
@@ -103,21 +104,22 @@ def search_styles(
     search: Search,
 ) -> tuple[Tensor, Tensor]:
     """
-    Return (n, w_dim) styles and the (n,) distances that are left, in bins.
+    Return (n, w_dim) float32 styles and the (n,) distances that are left, in bins.
 
     generate: styles to (n, 3, h, w) images in -1..1, each depending on its own style only.
     wanted: (n, 2, 256), see tone_histograms; all 0 where nothing is wanted: that style stays.
     weights: (n, h, w), which pixels of a generated image count.
     An instance is done when its distance is less than search.least_loss, or has no slope.
+    The steps are those of Adam (arXiv 1412.6980), each instance's on its own.
     """
-    moving = styles.detach().clone().requires_grad_(True)
-    adam = torch.optim.Adam([moving], lr=search.learning_rate)
-    found = styles.detach().clone()
+    moving, found = styles.detach().float(), styles.detach().float()
+    means, squares = torch.zeros_like(moving), torch.zeros_like(moving)
     left = torch.full((len(styles),), torch.inf, device=styles.device)
     is_wanted = wanted.sum(dim=(1, 2)) > 0
     is_going = torch.ones_like(is_wanted)
-    for _ in range(search.steps):
+    for step in range(1, search.steps + 1):
         with torch.enable_grad():
+            moving = moving.detach().requires_grad_(True)
             tones = tone_histograms(generate(moving), weights, search.bandwidth)
             losses = wasserstein(tones, wanted).sum(dim=1)
             (slopes,) = torch.autograd.grad(losses.sum(), moving)
@@ -129,6 +131,8 @@ def search_styles(
         is_going = is_going & is_wanted & has_slope & (losses >= search.least_loss)
         if not is_going.any():
             break
-        moving.grad = torch.where(is_going[:, None], slopes, torch.zeros_like(slopes))
-        adam.step()
+        means, squares = means.lerp(slopes, 1 - _BETA1), squares.lerp(slopes**2, 1 - _BETA2)
+        length = search.learning_rate / (1 - _BETA1**step)
+        spread = (squares / (1 - _BETA2**step)).sqrt() + _EPSILON
+        moving = moving.detach() - length * means / spread
     return found, left

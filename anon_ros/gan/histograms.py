@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from anon_ros.core.regions import BoolArray, Float32Array, UInt8Array
 
-NONE, EQUALIZE, MATCH, OPTIMIZE = HISTOGRAMS = ('none', 'equalize', 'match', 'optimize')
+NONE, EQUALIZE, MATCH, OPTIMIZE, OPTIMIZE_PAPER = HISTOGRAMS = (
+    'none', 'equalize', 'match', 'optimize', 'optimize-paper')
 SURROUNDINGS, PERSON = REFERENCES = ('surroundings', 'person')
 LEVELS = 256
 BLEND_KERNEL_PX, BLEND_SIGMA_PX = 19, 10.0
@@ -36,7 +37,8 @@ class Tones:
     How the tones of a generated crop are made to fit.
 
     histogram: 'none'; 'equalize' for a flat one; 'match' for the reference's by a curve;
-        'optimize' for the reference's by a search through the generator's styles.
+        'optimize' for the reference's by a search through the generator's styles,
+        'optimize-paper' by the paper's own search.
     reference: 'surroundings', or 'person' for the whole original crop as in the paper, which
         passes on the person's colours.
     Raises UsageError for any other word, and for a reference that nobody looks at.
@@ -54,8 +56,13 @@ class Tones:
                 raise UsageError(f"{name}: '{value}' is none of {', '.join(known)}")
         if self.takes_from_person and self.histogram in {NONE, EQUALIZE}:
             raise UsageError(
-                f"reference: '{PERSON}' needs histogram {MATCH} or {OPTIMIZE}; "
+                f"reference: '{PERSON}' needs histogram {MATCH}, {OPTIMIZE} or {OPTIMIZE_PAPER}; "
                 f"'{self.histogram}' has no reference")
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether the generator's styles are searched."""
+        return self.histogram in {OPTIMIZE, OPTIMIZE_PAPER}
 
     @property
     def takes_from_person(self) -> bool:
