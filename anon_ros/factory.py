@@ -16,16 +16,30 @@ from anon_ros.anonymization.mask_out import MaskOut
 from anon_ros.anonymization.pixelate import Pixelate
 from anon_ros.core.frame_anonymizer import FrameAnonymizer
 from anon_ros.core.regions import Kind, Regions
-from anon_ros.core.settings import method_by_kind, target_kinds
+from anon_ros.core.settings import (
+    CLASSIC_METHODS,
+    REALISTIC,
+    SYNTHESIZED_KINDS,
+    method_by_kind,
+    target_kinds,
+)
+from anon_ros.gan.extra import require_extra
+from anon_ros.models.store import ModelStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from anon_ros.core.interfaces import RegionAnonymizer, RegionDetector, RegionTracker
+    from anon_ros.core.interfaces import (
+        RegionAnonymizer,
+        RegionDetector,
+        RegionSynthesizer,
+        RegionTracker,
+    )
     from anon_ros.core.regions import UInt8Array
     from anon_ros.core.settings import Settings
     from anon_ros.detection.plate_context import PlateContext
-    from anon_ros.models.store import ModelStore
+    from anon_ros.gan.histograms import Tones
+    from anon_ros.gan.inpainter import Inpainter
 
 SECRET_BITS = 128
 """Of a seed that is drawn: too many to try them all on a pattern that is seen."""
@@ -55,17 +69,66 @@ def thread_count(settings: Settings) -> int:
     return settings.threads or len(os.sched_getaffinity(0))
 
 
-def build_anonymizer(settings: Settings, *, secret: int = 0) -> FrameAnonymizer:
+def build_anonymizer(
+    settings: Settings, store: ModelStore | None = None, *, secret: int = 0, streams: int = 0
+) -> FrameAnonymizer:
     """
     Return what overwrites the regions of a frame.
 
+    store: finds weights, and knows which were used; by default that of the environment.
     secret: the seed where the settings name none; 0 draws one and tells it to nobody: who knows
     the patterns could subtract them, and would find the colour of the surroundings.
+    streams: frames handled side by side, 0 for one per thread; 1 is best for live cameras.
+    Raises ModelError where a realistic method lacks its network.
     """
     seed = settings.seed or secret or secrets.randbits(SECRET_BITS)
     methods = method_by_kind(settings)
-    by_kind = ByKind({kind: ANONYMIZERS[methods[kind]](settings, seed) for kind in Kind})
-    return FrameAnonymizer(by_kind, margin=settings.margin)
+    by_kind = ByKind({
+        kind: ANONYMIZERS[_classic(method)](settings, seed) for kind, method in methods.items()
+    })
+    asked = [kind for kind in target_kinds(settings) if methods[kind] == REALISTIC]
+    synthesizer = None
+    if asked:
+        synthesizer = _build_synthesizer(settings, asked, seed, store or ModelStore(), streams)
+    return FrameAnonymizer(by_kind, margin=settings.margin, synthesizer=synthesizer)
+
+
+def _classic(method: str) -> str:
+    """Return the method that hides a region before anything is painted over it."""
+    return CLASSIC_METHODS[0] if method == REALISTIC else method
+
+
+def _build_synthesizer(
+    settings: Settings, kinds: Sequence[Kind], seed: int, store: ModelStore, streams: int
+) -> RegionSynthesizer:
+    """Return what paints over the regions of these kinds; of others only, nothing is loaded."""
+    from anon_ros.gan.realistic import Realistic
+
+    painters = {}
+    drawn = [kind for kind in kinds if kind in SYNTHESIZED_KINDS]
+    if drawn:
+        require_extra()
+        from anon_ros.gan.assembly import load_painters
+
+        # Frames side by side share the cores already: more threads would wait for each other.
+        threads = max(1, thread_count(settings) // streams) if streams else 1
+        painters = load_painters(settings, drawn, seed, store, threads=threads)
+    asked = [kind for kind, method in method_by_kind(settings).items() if method == REALISTIC]
+    return Realistic(asked, painters)
+
+
+def build_inpainter(
+    settings: Settings, kind: Kind, tones: Tones, sampling: str, store: ModelStore
+) -> Inpainter:
+    """
+    Return the generator of a kind, for who has crops of his own.
+
+    sampling: one of settings.SAMPLINGS. Raises ModelError where its network is not to be had.
+    """
+    require_extra()
+    from anon_ros.gan.assembly import load_inpainter
+
+    return load_inpainter(settings, kind, tones, sampling, store)
 
 
 @dataclass(frozen=True)

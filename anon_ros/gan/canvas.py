@@ -40,7 +40,7 @@ class Canvas:
 
     def __init__(self, hidden: Hidden, kinds: Collection[Kind]) -> None:
         """Take a frame whose regions were overwritten, and the kinds that shall be painted."""
-        self.regions = hidden.regions
+        self.regions, self.source = hidden.regions, hidden.source
         self.size_wh = hidden.frame.size_wh
         self.is_painted = np.zeros(len(self.regions), bool)
         self._planes = hidden.frame.planes()

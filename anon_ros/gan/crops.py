@@ -17,7 +17,7 @@ import numpy as np
 from anon_ros.core.boxes import Rect
 
 if TYPE_CHECKING:
-    from anon_ros.core.regions import BoolArray, Float32Array
+    from anon_ros.core.regions import BoolArray, Float32Array, UInt8Array
 
 FACE_SCALE = 1.7
 """Side of a face's crop by the longer side of the face, as in DeepPrivacy2."""
@@ -79,22 +79,20 @@ def make_crop(rect: Rect, seen_bgr: Float32Array, is_known: BoolArray, seen: Rec
     return Crop(rect, pixels, is_shown, distance_px)
 
 
-def to_network(crop: Crop, size_hw: tuple[int, int]) -> tuple[Float32Array, Float32Array]:
+def at_size(crop: Crop, size_hw: tuple[int, int]) -> tuple[UInt8Array, BoolArray]:
     """
-    Return a crop at a generator's size: RGB (3, h, w) in -1..1 and mask (1, h, w), 1 = known.
+    Return a crop at a generator's size: (h, w, 3) BGR and (h, w), True where it may look.
 
-    Shrunk by area; enlarged by cubic splines. A pixel is known where at least half of it is.
+    Shrunk by area, enlarged by cubic splines. A pixel is shown where at least half of it is.
     """
-    pixels = resize(crop.pixels, size_hw)
-    known = resize(crop.is_shown.astype(np.float32)[..., None], size_hw, is_smooth=False) >= 0.5
-    rgb = np.clip(pixels[..., ::-1], 0, 255).transpose(2, 0, 1) / _MIDDLE - 1
-    return np.asarray(rgb, np.float32), known.transpose(2, 0, 1).astype(np.float32)
+    pixels = np.clip(np.rint(resize(crop.pixels, size_hw)), 0, 255).astype(np.uint8)
+    return pixels, majority(crop.is_shown, size_hw)
 
 
-def from_network(rgb: Float32Array) -> Float32Array:
-    """Return (h, w, 3) BGR in 0..255 of a generator's (3, h, w) RGB in -1..1."""
-    return np.asarray(
-        np.clip((rgb[::-1].transpose(1, 2, 0) + 1) * _MIDDLE, 0, 255), np.float32)
+def majority(inside: BoolArray, size_hw: tuple[int, int]) -> BoolArray:
+    """Return (h, w) of another size: True where at least half of a pixel is inside."""
+    share = resize(inside.astype(np.float32)[..., None], size_hw, is_smooth=False)
+    return np.asarray(share[..., 0] >= 0.5)
 
 
 def resize(

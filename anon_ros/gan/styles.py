@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from anon_ros.core.settings import SAMPLINGS
 from anon_ros.errors import SettingError
 from anon_ros.gan.latents import KEY_BYTES, Identity
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from anon_ros.core.regions import Float32Array
     from anon_ros.gan.weights_file import Generator
 
-SAMPLINGS = ('multi-modal', 'truncated', 'mean')
 CENTRES = 64
 SAMPLES_PER_CENTRE = 128
 MOST_ROUNDS = 50

@@ -41,7 +41,17 @@ class ShippedSource:
         return f'{self.member} of anon_ros itself'
 
 
-Source: TypeAlias = WebSource | PackageSource | ShippedSource
+@dataclass(frozen=True)
+class FileSource:
+    """Weights in a file that the user named; only its name is kept."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f'{self.name}, which the user named'
+
+
+Source: TypeAlias = WebSource | PackageSource | ShippedSource | FileSource
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,10 @@ class ModelStore:
         self._used[name] = wanted
         return path
 
+    def add(self, brought: ModelCard) -> None:
+        """Count weights that the user named a file of among those that are used."""
+        self._used[brought.name] = brought
+
     @property
     def used(self) -> tuple[ModelCard, ...]:
         """The cards of all networks whose weights were asked for and found, in that order."""

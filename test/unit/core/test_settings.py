@@ -49,6 +49,13 @@ def test_a_method_for_one_target_wins_whatever_its_place():
     assert chosen == {Kind.FACE: 'blur', Kind.BODY: 'mask-out', Kind.PLATE: 'mask-out'}
 
 
+def test_weights_for_a_target_win_and_a_file_may_have_an_equals_sign():
+    chosen = settings_module.weights_by_kind(Settings(weights=('body=a=b.pt', 'runs/lr=0.1.pt')))
+    assert chosen == {
+        Kind.FACE: 'runs/lr=0.1.pt', Kind.BODY: 'a=b.pt', Kind.PLATE: 'runs/lr=0.1.pt'}
+    assert set(settings_module.weights_by_kind(Settings()).values()) == {'shipped'}
+
+
 def test_a_threshold_of_zero_leaves_it_to_the_effort():
     assert Settings().threshold(Kind.FACE) is None
     assert Settings(face_threshold=0.4).threshold(Kind.FACE) == 0.4
