@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`anon-ros bench bag|faces|detect|copy|memory|overhead|dataset`: what is promised, measured."""
+"""`anon-ros bench bag|faces|detect|...`: what is promised, measured."""
 
 from __future__ import annotations
 
@@ -194,6 +194,36 @@ def privacy(
     return DONE
 
 
+def gan(
+    *,
+    data: Data = DATA,
+    golden: Annotated[Path, typer.Option(help='Golden outputs; left out where not there.')] =
+    Path('../shared/golden'),
+    as_json: JsonOption = False,
+) -> int:
+    """Measure the generators: golden agreement, who is found again, identities, speed."""
+    from anon_ros.bench import gan as generators
+    from anon_ros.bench import gan_faces
+    from anon_ros.models.store import ModelStore
+
+    tables: dict[str, Rows] = {}
+    if golden.is_dir():
+        tables['agreement with the published generators'] = generators.measure_golden(golden)
+    tables |= {
+        'held-out faces that other networks find': gan_faces.measure_detection(
+            data, ModelStore()),
+        'likeness, by the descriptors of dlib': gan_faces.measure_likeness(data),
+        'identities': gan_faces.measure_identities(data),
+        'speed on the CPU': generators.measure_generators(),
+    }
+    if as_json:
+        print(json.dumps({title: list(table) for title, table in tables.items()}))
+        return DONE
+    for title, table in tables.items():
+        _show(title, table, as_json=False)
+    return DONE
+
+
 def live(
     *,
     data: Data = DATA,
@@ -241,5 +271,5 @@ def _text(value: object) -> str:
     return f'{value:.4g}' if isinstance(value, float) else str(value)
 
 
-for function in (bag, faces, detect, copy, memory, overhead, dataset, privacy, live):
+for function in (bag, faces, detect, copy, memory, overhead, dataset, privacy, gan, live):
     bench.command()(command(function))

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from anon_ros.cli.options import DONE, command
+from anon_ros.errors import UsageError
 
 train = typer.Typer(no_args_is_help=True, help='Train the networks that anon_ros ships.')
 
@@ -33,7 +34,7 @@ def face_gan(
     out: Annotated[Path, typer.Argument(help='Where the .safetensors goes; the rest beside it.')],
     *,
     steps: Annotated[int, typer.Option(min=1, help='Steps of the optimizers.')] = 4200,
-    warm_up: Annotated[int, typer.Option(min=0, help='Steps without a critic.')] = 800,
+    warm_up: Annotated[int, typer.Option(min=0, help='Steps without a critic.')] = 400,
     batch: Annotated[int, typer.Option(min=4, help='Samples a step.')] = 16,
     seed: Annotated[int, typer.Option(min=0, help='Seed of weights and samples.')] = 0,
     resume: Annotated[bool, typer.Option(help='Go on from the last checkpoint.')] = False,
@@ -47,5 +48,38 @@ def face_gan(
     return DONE
 
 
+def body_gan(
+    data: Annotated[Path, typer.Argument(
+        help="A folder with people.json and rendered people, or a JSON in COCO's format.")],
+    out: Annotated[Path, typer.Argument(help='Where the .safetensors goes; the rest beside it.')],
+    *,
+    backgrounds: Annotated[Path | None, typer.Option(
+        help='For rendered people: a folder of street frames (.jpg) to set them into.')] = None,
+    images: Annotated[Path | None, typer.Option(
+        help='For COCO: the root of its images; else the folder above that of the JSON.')] = None,
+    steps: Annotated[int, typer.Option(min=1, help='Steps of the optimizers.')] = 2400,
+    warm_up: Annotated[int, typer.Option(min=0, help='Steps without a critic.')] = 1700,
+    batch: Annotated[int, typer.Option(min=4, help='Samples a step.')] = 16,
+    seed: Annotated[int, typer.Option(min=0, help='Seed of weights and samples.')] = 0,
+    resume: Annotated[bool, typer.Option(help='Go on from the last checkpoint.')] = False,
+) -> int:
+    """Train the generator of bodies; needs torch (the extra `gan`)."""
+    from anon_ros.datasets.body_crops import CocoBodies
+    from anon_ros.training.body_composites import open_composites
+    from anon_ros.training.body_gan import BODY_SHAPE, body_recipe, train_body_gan
+
+    if data.is_dir():
+        if backgrounds is None:
+            raise UsageError('rendered people stand nowhere: name street frames, --backgrounds')
+        source, shown = open_composites(data, backgrounds, BODY_SHAPE.size_hw)
+    else:
+        root = data.parent.parent if images is None else images
+        source, shown = CocoBodies.open(data, root, BODY_SHAPE.size_hw)
+    train_body_gan(source, shown, out, body_recipe(steps, warm_up, batch), seed=seed,
+                   resume=resume, progress=print)
+    return DONE
+
+
 train.command('plates')(command(plates))
 train.command('face-gan')(command(face_gan))
+train.command('body-gan')(command(body_gan))

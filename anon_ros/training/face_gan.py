@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from anon_ros.gan.stylegan_unet import UNetShape
 from anon_ros.gan.weights_file import save_weights
+from anon_ros.training.face_look import FaceLook
 from anon_ros.training.face_samples import FaceSampleMaker, load_faces, split_faces
 from anon_ros.training.gan_run import GanRun, Recipe
 from anon_ros.training.gan_samples import HoleBatch
@@ -39,7 +42,9 @@ def train_face_gan(
     maker = FaceSampleMaker(faces, size_px=size_px, seed=seed)
     shown = FaceSampleMaker(held_out, size_px=size_px, seed=seed)
     sheet = HoleBatch.of([shown.make(0, number) for number in range(SHEET_ROWS)])
-    run = GanRun.start(shape, recipe, seed)
+    torch.manual_seed(seed)
+    look = FaceLook(shape.size_hw, shape.z_dim)
+    run = GanRun.start(shape, recipe, seed, look)
     train_gan(run, maker, out_path, sheet=sheet, resume=resume, progress=progress)
     save_weights(out_path, run.average, {'shows': 'face'})
     return out_path

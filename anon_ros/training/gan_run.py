@@ -51,11 +51,11 @@ class Recipe:
 
     steps: int
     batch: int = 16
-    warm_up: int = 1000
+    warm_up: int = 400
     learning_rate: float = 2e-3
     adversarial_rate: float = 1e-3
     noise: float = 0.5
-    reconstruction: float = 10.0
+    reconstruction: float = 5.0
     uniformity: float = 0.1
     adversarial: float = 0.5
     penalty: float = 1.0
