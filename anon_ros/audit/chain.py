@@ -215,6 +215,15 @@ class ChainReader:
             for values in _RECORD.iter_unpack(block):
                 yield Record(*values)
 
+    def record(self, index: int) -> Record:
+        """Return what is said of one message; raise InputError where nothing is."""
+        try:
+            with self._path.open('rb') as file:
+                file.seek(self._start + index * RECORD_BYTES)
+                return Record(*_RECORD.unpack(file.read(RECORD_BYTES)))
+        except (OSError, ValueError, struct.error) as error:
+            raise InputError(f'{self._path}: has no record of message {index}') from error
+
     def name(self, record: Record) -> tuple[str, str]:
         """Return a record's topic and type; raise InputError for a number that has none."""
         if record.topic >= len(self.header.topics):

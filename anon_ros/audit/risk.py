@@ -24,6 +24,7 @@ from anon_ros.audit.risk_tracks import (
     box_of,
     name_of,
 )
+from anon_ros.audit.verification import StillSeen
 from anon_ros.core.regions import NO_TRACK, Kind
 
 if TYPE_CHECKING:
@@ -46,17 +47,6 @@ _DROP_NS = 10**9
 _LEAST_BEFORE = 3
 _FLAG_SCORES = {NO_FACE: 0.5, NO_VEHICLE: 0.2}
 _OTHER_FLAG = 0.3
-
-
-@dataclass(frozen=True)
-class StillSeen:
-    """What a second detector saw outside of all that was hidden; index: of the message."""
-
-    topic: str
-    index: int
-    kind: str
-    score: float
-    box_xyxy: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)

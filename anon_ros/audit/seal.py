@@ -72,8 +72,13 @@ def record_of(root: str, sections: Mapping[str, str]) -> str:
 
 def hash_json(value: object) -> str:
     """Return the sha256, in hex, of the canonical JSON of a value."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def canonical(value: object) -> bytes:
+    """Return the canonical JSON of a value."""
     text = json.dumps(value, sort_keys=True, separators=(',', ':'), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return text.encode('ascii')
 
 
 def hashed_file(path: Path) -> FileRecord:

@@ -161,10 +161,15 @@ class SqliteSource:
         """Return the message of that id; None where there is none."""
         return next(self._read_messages(self.select + 'WHERE id = ?', identity), None)
 
-    def _read_messages(self, statement: str, value: int) -> Iterator[Message]:
+    def messages_between(self, first_ns: int, last_ns: int) -> Iterator[Message]:
+        """Yield the messages of a stretch of log time, ends included, in the stored order."""
+        statement = self.select + 'WHERE timestamp BETWEEN ? AND ? ORDER BY rowid'
+        yield from self._read_messages(statement, first_ns, last_ns)
+
+    def _read_messages(self, statement: str, *values: int) -> Iterator[Message]:
         by_topic = self._by_topic
         try:
-            for row in self._database.execute(statement, (value,)):
+            for row in self._database.execute(statement, values):
                 identity, topic, stamp_ns, data = row[:4]
                 connection = by_topic[topic]
                 if type(data) is not bytes:
