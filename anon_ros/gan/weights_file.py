@@ -66,7 +66,8 @@ def load_weights(path: Path) -> Generator:
     """
     metadata = read_metadata(path)
     generator = _build(path, metadata)
-    fill(generator, read_tensors(path), str(path))
+    tensors = {name: value.float() for name, value in read_tensors(path).items()}
+    fill(generator, tensors, str(path))
     return generator
 
 
@@ -95,9 +96,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise ModelError(f'{path}: no safetensors file that can be read: {error}') from error
 
 
-def fill(generator: Generator, tensors: Mapping[str, Tensor], source: str) -> None:
+def fill(generator: Generator, tensors: dict[str, Tensor], source: str) -> None:
     """
-    Give the generator these tensors, all that it has and no other.
+    Give the generator these tensors, all that it has and no other; they are not copied.
 
     source: where they come from, for the error.
     Raises ModelError that names the first missing, unknown or misshapen tensors.
@@ -112,7 +113,7 @@ def fill(generator: Generator, tensors: Mapping[str, Tensor], source: str) -> No
     if problems:
         rest = f' and {len(problems) - 3} more' if len(problems) > 3 else ''
         raise ModelError(f'{source}: {", ".join(problems[:3])}{rest}: not this network\'s weights')
-    generator.load_state_dict(tensors)
+    generator.load_state_dict(tensors, assign=True)
     generator.eval()
 
 
@@ -141,5 +142,6 @@ def _build(path: Path, metadata: Mapping[str, Any]) -> Generator:
             name: tuple(value) if isinstance(value, list) else value
             for name, value in metadata['shape'].items()
         }))
-    except (ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError,
+            RuntimeError) as error:
         raise ModelError(f'{path}: its metadata give no shape of a {kind}: {error}') from error
