@@ -93,6 +93,11 @@ def build_anonymizer(
     return FrameAnonymizer(by_kind, margin=settings.margin, synthesizer=synthesizer)
 
 
+def build_gray_anonymizer(settings: Settings) -> FrameAnonymizer:
+    """Return what knows what is hidden of a region, for who only looks: it loads no network."""
+    return FrameAnonymizer(MaskOut(), margin=settings.margin)
+
+
 def _classic(method: str) -> str:
     """Return the method that hides a region before anything is painted over it."""
     return CLASSIC_METHODS[0] if method == REALISTIC else method
@@ -118,17 +123,17 @@ def _build_synthesizer(
 
 
 def build_inpainter(
-    settings: Settings, kind: Kind, tones: Tones, sampling: str, store: ModelStore
+    settings: Settings, kind: Kind, tones: Tones, store: ModelStore
 ) -> Inpainter:
     """
-    Return the generator of a kind, for who has crops of his own.
+    Return the generator of a kind, exact, for who has crops of his own and many threads.
 
-    sampling: one of settings.SAMPLINGS. Raises ModelError where its network is not to be had.
+    Raises ModelError where its network is not to be had.
     """
     require_extra()
     from anon_ros.gan.assembly import load_inpainter
 
-    return load_inpainter(settings, kind, tones, sampling, store)
+    return load_inpainter(settings, kind, tones, store, threads=1, is_exact=True)
 
 
 @dataclass(frozen=True)

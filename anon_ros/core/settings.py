@@ -23,6 +23,7 @@ METHODS = (*CLASSIC_METHODS, REALISTIC)
 SYNTHESIZED_KINDS = (Kind.FACE, Kind.BODY)
 """What a generator can draw; other kinds get the first classic method in its place."""
 SAMPLINGS = ('multi-modal', 'truncated', 'mean')
+HISTOGRAMS = ('none', 'equalize', 'match', 'optimize', 'optimize-paper')
 SHIPPED_WEIGHTS = 'shipped'
 EFFORTS = ('fast', 'balanced', 'thorough')
 FACE_DETECTORS = ('auto', 'yunet', 'centerface')
@@ -113,6 +114,10 @@ class Settings:
     truncation: float = _setting(
         0.7, 'How far realistic people are drawn from there, 0..1; 1 is as far as they come.',
         minimum=0.0, maximum=1.0,
+    )
+    histogram: str = _setting(
+        'none', 'How the tones of realistic people are made to fit what is around them.',
+        choices=HISTOGRAMS,
     )
     realistic_min_px: int = _setting(
         8, 'Least side of a realistic face, and a quarter of that of a body, in px.',

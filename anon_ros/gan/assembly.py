@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,7 +15,7 @@ from anon_ros.core.regions import Kind
 from anon_ros.core.settings import SHIPPED_WEIGHTS, weights_by_kind
 from anon_ros.errors import ModelError
 from anon_ros.gan.checkpoints import load_checkpoint
-from anon_ros.gan.device import find_device
+from anon_ros.gan.device import Device, find_device
 from anon_ros.gan.histograms import Tones
 from anon_ros.gan.inpainter import Inpainter, needs_pose
 from anon_ros.gan.latents import RunKey
@@ -37,11 +38,12 @@ BODY_BY_FACE = 4
 
 
 class Loaded(NamedTuple):
-    """A generator on its device. card: for the manifest. centres: of its styles, or None."""
+    """A generator on a device. card: for the manifest. centres: of its styles, or None."""
 
     generator: Generator
     card: ModelCard | None
     centres: torch.Tensor | None
+    device: Device
 
 
 def load_painters(
@@ -54,9 +56,10 @@ def load_painters(
     on a CPU; 1 where many frames are handled side by side.
     Raises ModelError where weights are missing or wrong, InputError for a key that cannot be read.
     """
-    torch.set_num_threads(threads)
-    key = run_key(settings, seed)
-    return {kind: _painter(settings, kind, key, store) for kind in kinds}
+    key, tones = run_key(settings, seed), Tones(settings.histogram)
+    inpainters = {
+        kind: load_inpainter(settings, kind, tones, store, threads=threads) for kind in kinds}
+    return {kind: _painter(settings, kind, each, key) for kind, each in inpainters.items()}
 
 
 def run_key(settings: Settings, seed: int) -> RunKey:
@@ -67,27 +70,30 @@ def run_key(settings: Settings, seed: int) -> RunKey:
 
 
 def load_inpainter(
-    settings: Settings, kind: Kind, tones: Tones, sampling: str, store: ModelStore
+    settings: Settings, kind: Kind, tones: Tones, store: ModelStore, *, threads: int,
+    is_exact: bool = False,
 ) -> Inpainter:
     """
     Return the generator that the settings name for a kind, ready to fill crops.
 
-    sampling: one of settings.SAMPLINGS. Raises ModelError where weights are missing or wrong.
+    threads: see load_painters. is_exact: whether it computes in single precision, as the papers
+    do, wherever it runs. Raises ModelError where weights are missing or wrong.
     """
+    torch.set_num_threads(threads)
     loaded = _load(settings, kind, store)
     if kind is Kind.FACE and needs_pose(loaded.generator):
         raise ModelError(f'{weights_by_kind(settings)[kind]} draws bodies: face needs another')
     sampler = StyleSampler(
-        loaded.generator, sampling, psi=settings.truncation, centres=loaded.centres)
-    return Inpainter(loaded.generator, sampler, tones)
+        loaded.generator, settings.sampling, psi=settings.truncation, centres=loaded.centres)
+    device = replace(loaded.device, dtype=torch.float32) if is_exact else loaded.device
+    return Inpainter(loaded.generator, sampler, tones, device=device)
 
 
-def _painter(settings: Settings, kind: Kind, key: RunKey, store: ModelStore) -> Painter:
-    synthesizer = Synthesizer(
-        load_inpainter(settings, kind, Tones(), settings.sampling, store))
+def _painter(settings: Settings, kind: Kind, inpainter: Inpainter, key: RunKey) -> Painter:
     make, factor = {Kind.FACE: (FacePainter, 1), Kind.BODY: (BodyPainter, BODY_BY_FACE)}[kind]
     return make(
-        synthesizer, key, margin=settings.margin, least_px=factor * settings.realistic_min_px)
+        Synthesizer(inpainter), key, margin=settings.margin,
+        least_px=factor * settings.realistic_min_px)
 
 
 def _load(settings: Settings, kind: Kind, store: ModelStore) -> Loaded:
@@ -133,4 +139,4 @@ def _read(
             checkpoint.network, f'draws realistic {kind.label} regions', path.name,
             FileSource(path.name), checkpoint.sha256, path.stat().st_size, checkpoint.licence, '')
     found.take(generator)
-    return Loaded(generator, card, centres)
+    return Loaded(generator, card, centres, found)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from anon_ros.core.settings import HISTOGRAMS
 from anon_ros.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 
     from anon_ros.core.regions import BoolArray, Float32Array, UInt8Array
 
-NONE, EQUALIZE, MATCH, OPTIMIZE, OPTIMIZE_PAPER = HISTOGRAMS = (
-    'none', 'equalize', 'match', 'optimize', 'optimize-paper')
+NONE, EQUALIZE, MATCH, OPTIMIZE, OPTIMIZE_PAPER = HISTOGRAMS
 SURROUNDINGS, PERSON = REFERENCES = ('surroundings', 'person')
 LEVELS = 256
 BLEND_KERNEL_PX, BLEND_SIGMA_PX = 19, 10.0

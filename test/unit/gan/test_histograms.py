@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anon_ros.errors import UsageError
@@ -85,6 +85,7 @@ def to_counts(levels):
     return np.array([levels.get(level, 0) for level in range(256)])
 
 
+@settings(max_examples=50, deadline=None)
 @given(LEVEL_COUNTS, LEVEL_COUNTS)
 def test_a_curve_never_falls_and_stays_among_the_wanted_levels(counts, wanted):
     counts, wanted = to_counts(counts), to_counts(wanted)
