@@ -21,6 +21,7 @@ from anon_ros.cli.options import command
 from anon_ros.cli.play import play
 from anon_ros.cli.report import report
 from anon_ros.cli.review import review
+from anon_ros.cli.study import study
 from anon_ros.cli.train import train
 from anon_ros.cli.verify import verify
 from anon_ros.cli.video import video
@@ -38,6 +39,7 @@ for starter in (node, play):
 app.add_typer(models, name='models')
 app.add_typer(bench, name='bench')
 app.add_typer(train, name='train')
+app.add_typer(study, name='study')
 
 
 def _show_version(wanted: bool) -> None:
