@@ -78,11 +78,11 @@ def open_place(url: str, *, make: bool = False) -> Place:
     make: make the folder where it is missing. Raises InputError for a folder that is none,
     UsageError for a URL that nobody here opens.
     """
-    if '://' in url and not url.startswith(('file://', 'local://')):
+    if is_remote(url):
         from anon_ros.fleet.remote_place import RemotePlace
 
         return RemotePlace(url)
-    folder = Path(url.split('://', 1)[-1]).absolute()
+    folder = _folder(url)
     if make:
         _make(folder)
     if not folder.is_dir():
@@ -206,19 +206,28 @@ def check_name(name: str) -> str:
     return name
 
 
-def check_apart(source: Place, target: Place) -> None:
-    """Raise UsageError where one place lies in the other: results would be taken for sources."""
+def check_apart(source: str, target: str) -> None:
+    """Raise UsageError where one address lies in the other: results would become sources."""
     first, second = _parts(source), _parts(target)
     shared = min(len(first), len(second))
     if first[:shared] == second[:shared]:
         raise UsageError(
-            f'{source.url} and {target.url} lie one in the other: name a target apart from it')
+            f'{source} and {target} lie one in the other: name a target apart from it')
 
 
-def _parts(place: Place) -> tuple[str, ...]:
-    if place.folder is not None:
-        return place.folder.resolve().parts
-    scheme, _, rest = place.url.partition('://')
+def is_remote(url: str) -> bool:
+    """Return whether an address is not of this machine's file system."""
+    return '://' in url and not url.startswith(('file://', 'local://'))
+
+
+def _folder(url: str) -> Path:
+    return Path(url.split('://', 1)[-1]).absolute()
+
+
+def _parts(url: str) -> tuple[str, ...]:
+    if not is_remote(url):
+        return _folder(url).resolve().parts
+    scheme, _, rest = url.partition('://')
     return (scheme, *PurePosixPath(rest).parts)
 
 

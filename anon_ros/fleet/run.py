@@ -16,7 +16,7 @@ from anon_ros.fleet.bags import find_bags
 from anon_ros.fleet.claims import Claims
 from anon_ros.fleet.lease import BEAT_S, STALE_S, Leases
 from anon_ros.fleet.local_engine import LocalEngine
-from anon_ros.fleet.place import check_apart, open_place
+from anon_ros.fleet.place import check_apart, is_remote, open_place
 from anon_ros.fleet.ray_engine import RayEngine, RayOptions
 from anon_ros.fleet.result import BagReport, FleetProgress, FleetResult
 from anon_ros.fleet.schedule import Policy, Schedule, repeat_command
@@ -103,8 +103,10 @@ def run_fleet(
     stops the run before the first one, ModelError where the networks do not start.
     """
     start_s = time.perf_counter()
-    source, target = open_places(fleet)
+    check_apart(fleet.source, fleet.target)
+    source = open_place(fleet.source)
     found = choose(find_bags(source.files()), fleet.only, source)
+    target = open_place(fleet.target, make=True)
     settings, workers = share_out(settings, workers)
     job = Job(
         source, target, settings, fleet.topics, hash_of(settings, fleet.topics),
@@ -130,14 +132,6 @@ def run_fleet(
             return FleetResult(
                 tuple(sorted([*settled, *done], key=lambda bag: bag.name)), _name(workers),
                 engine.slots, time.perf_counter() - start_s, schedule.busy_s, found.other_files)
-
-
-def open_places(fleet: FleetJob) -> tuple[Place, Place]:
-    """Return source and target; raise UsageError where one lies in the other."""
-    source = open_place(fleet.source)
-    target = open_place(fleet.target, make=True)
-    check_apart(source, target)
-    return source, target
 
 
 def choose(found: Found, only: tuple[str, ...], source: Place) -> Found:
@@ -171,7 +165,7 @@ def work_folder(fleet: FleetJob) -> Path:
         return fleet.work.absolute()
     base = os.environ.get('XDG_STATE_HOME')
     state = Path(base) if base else Path.home() / '.local' / 'state'
-    target = fleet.target if '://' in fleet.target else str(Path(fleet.target).resolve())
+    target = fleet.target if is_remote(fleet.target) else str(Path(fleet.target).resolve())
     digest = hashlib.sha256(target.encode()).hexdigest()[:16]
     return state / 'anon_ros' / 'fleet' / digest
 

@@ -4,17 +4,26 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
 
 from bag_builder import BagBuilder, MagentaDetector, picture  # noqa: E402
+from rosbags.highlevel import AnyReader  # noqa: E402
 
+from anon_ros.audit.manifest import is_anonymized, read_manifest  # noqa: E402
 from anon_ros.core.settings import Settings  # noqa: E402
 from anon_ros.errors import ModelError  # noqa: E402
+from anon_ros.fleet import run  # noqa: E402
+from anon_ros.fleet.engine import Failed, Finished  # noqa: E402
 from anon_ros.fleet.run import FleetJob, Pace, Workers, run_fleet  # noqa: E402
+from anon_ros.fleet.tasks import failure_of  # noqa: E402
+from anon_ros.fleet.worker import Worker  # noqa: E402
 
 CAMERA, TEXT = '/camera/image_raw', '/chatter'
 SETTINGS = Settings(target=('face',), threads=1)
@@ -72,6 +81,108 @@ def write_bags(folder, count=3, frames=12, storage='mcap'):
         path.parent.mkdir(parents=True)
         fill(BagBuilder(), frames, first=number * 100).write(path, storage)
     return folder
+
+
+class InlineEngine:
+    """One worker in this very process: what a fleet does, without what processes cost."""
+
+    slots = 1
+
+    def __init__(self, job, _):
+        self._worker = Worker(job)
+        self._events = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def start(self, slot, task):
+        try:
+            self._events.append(Finished(slot, self._worker.run(task, lambda _: None)))
+        except Exception as error:  # noqa: BLE001 - as a process does
+            self._events.append(Failed(slot, failure_of(error)))
+
+    def cancel(self, _):
+        self._events.clear()
+
+    def wait(self, _):
+        events, self._events = self._events, []
+        return events
+
+
+@dataclass
+class Fleet:
+    """Source, target and the user's own folder of a fleet."""
+
+    source: Path
+    target: Path
+    work: Path
+
+    def run(self, settings=SETTINGS, workers=0, detector=MagentaDetector, pace=FAST, **options):
+        """Run it on as many processes, 0 for this one; return the result."""
+        engine = run.LocalEngine if workers else InlineEngine
+        workers = workers if isinstance(workers, Workers) else Workers(workers or 1)
+        job = FleetJob(**{
+            'source': str(self.source), 'target': str(self.target), 'work': self.work,
+            'new_detector': detector, **options,
+        })
+        with patch.object(run, 'LocalEngine', engine):
+            return run_fleet(job, settings, workers, pace)
+
+    def start(self, **options):
+        """Start it as a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, __file__, str(self.source), str(self.target),
+             str(self.work), json.dumps(options)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+
+    def names(self):
+        """Return the names of all bags of the source."""
+        return sorted(f'{path.name}/drive' for path in self.source.iterdir())
+
+    def results(self):
+        """Return the names of the bags that are there, whole, with all that is written of them."""
+        found = []
+        for path in sorted(self.target.glob('*/drive')):
+            assert is_anonymized(path)
+            assert read_manifest(path / 'anon' / 'manifest.json').source.name == 'drive'
+            found.append(f'{path.parent.name}/drive')
+        return found
+
+    def leftovers(self):
+        """Return the files that belong neither to a result nor to its state."""
+        return sorted(
+            str(path.relative_to(self.target)) for path in self.target.rglob('*')
+            if path.is_file() and 'state' not in path.parts
+            and not any(path.is_relative_to(self.target / name) for name in self.results())
+        )
+
+    def state(self, name):
+        """Return what the target says of a bag."""
+        return json.loads((self.target / '.anon-fleet' / 'state' / f'{name}.json').read_text())
+
+
+def fates(result):
+    """Return what became of each bag."""
+    return {bag.name: bag.fate for bag in result.bags}
+
+
+def bag_bytes(folder):
+    """Return the files of all bags below a folder, without what is written about them."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob('*'))
+        if path.is_file() and 'anon' not in path.parts and '.anon-fleet' not in path.parts
+    }
+
+
+def messages_of(path):
+    """Return all messages of a bag."""
+    with AnyReader([path]) as reader:
+        return [(connection.topic, stamp_ns, bytes(raw), reader.deserialize(
+            raw, connection.msgtype)) for connection, stamp_ns, raw in reader.messages()]
 
 
 def main():
