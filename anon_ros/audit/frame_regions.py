@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from anon_ros.audit import rle
+from anon_ros.core.interfaces import Synthesis
 from anon_ros.core.regions import NO_TRACK, BoolArray, Float32Array, Kind, Mask, Origin, Regions
 
 _KINDS = {kind.label: int(kind) for kind in Kind}
@@ -29,7 +30,8 @@ class FrameRegions:
 
     index: of its message among all messages of the recording, from 0. stamp_ns: the frame's own
     time; log_ns: when it was recorded. size_wh: in px. outcome, reason: what became of the frame
-    and why it was withheld; '' where the file is no record of a run.
+    and why it was withheld; '' where the file is no record of a run. synthesis: what a generator
+    painted, or could not; None where none was asked for.
     """
 
     topic: str
@@ -40,6 +42,7 @@ class FrameRegions:
     regions: Regions
     outcome: str = ''
     reason: str = ''
+    synthesis: Synthesis | None = None
 
 
 def can_hide(boxes_xyxy: Float32Array, size_wh: tuple[int, int]) -> BoolArray:
@@ -96,6 +99,7 @@ def from_plain(value: dict[str, Any]) -> FrameRegions:
     return FrameRegions(
         topic, whole(value, 'index'), whole(value, 'stamp_ns'), whole(value, 'log_ns'), size_wh,
         _regions(items, size_wh), text(value, 'outcome'), text(value, 'reason'),
+        _synthesis(value),
     )
 
 
@@ -155,8 +159,26 @@ def _extras(regions: Regions, i: int, size_wh: tuple[int, int]) -> str:
 
 
 def _fate(frame: FrameRegions) -> str:
-    given = {'outcome': frame.outcome, 'reason': frame.reason}
+    given: dict[str, object] = {'outcome': frame.outcome, 'reason': frame.reason}
+    if frame.synthesis is not None:
+        given['synthesized'] = dict(frame.synthesis.synthesized)
+        given['classic_instead'] = dict(frame.synthesis.classic_instead)
     return ''.join(f',"{name}":{json.dumps(value)}' for name, value in given.items() if value)
+
+
+def _synthesis(value: dict[str, Any]) -> Synthesis | None:
+    found = [_counts(value, name) for name in ('synthesized', 'classic_instead')]
+    return Synthesis(*found) if any(found) else None
+
+
+def _counts(value: dict[str, Any], name: str) -> dict[str, int]:
+    counts = value.get(name, {})
+    if not isinstance(counts, dict):
+        raise ValueError(f'{name} is {short(counts)}, expected an object')
+    for number in counts.values():
+        if type(number) is not int or not 0 <= number < _LARGEST_NUMBER:
+            raise ValueError(f'{name} holds {short(number)}, expected a count')
+    return counts
 
 
 def _size(value: Any) -> tuple[int, int]:

@@ -126,6 +126,8 @@ class CameraCounts:
     unchanged: nothing to hide, not a byte was touched. anonymized: regions were overwritten.
     withheld: masked all over, since it was not certain that everything was hidden.
     withheld_frames: the first of them; withheld_by_reason counts all.
+    synthesized: regions that show somebody who does not exist, by kind. classic_instead: regions
+    that were to be synthesized and show a classic method, by 'KIND: REASON'.
     """
 
     unchanged: int
@@ -137,6 +139,8 @@ class CameraCounts:
     over_time: TimeSeries
     withheld_by_reason: dict[str, int] = field(default_factory=dict)
     withheld_frames: tuple[WithheldFrame, ...] = ()
+    synthesized: dict[str, int] = field(default_factory=dict)
+    classic_instead: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the signs; raise ValueError."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from anon_ros.audit.manifest import Outcome
     from anon_ros.audit.pictures import Picture
+    from anon_ros.core.interfaces import Synthesis
     from anon_ros.core.regions import Regions, UInt8Array
 
 MOST_FLAGS = 1000
@@ -63,15 +64,19 @@ class RunRecorder:
         regions: Regions,
         outcome: Outcome,
         reason: str | None = None,
+        synthesis: Synthesis | None = None,
     ) -> None:
         """
         Count one camera frame.
 
         stamp_ns: its time in the recording. reason: why it was withheld, for outcome 'masked'.
+        synthesis: what a generator painted, or could not.
         """
         with self._lock:
             tally = self._topics.setdefault(topic, TopicTally())
             tally.add(stamp_ns, regions, outcome, reason or 'no reason given')
+            if synthesis is not None:
+                tally.add_synthesis(synthesis)
 
     def timing(self, stage: str, seconds: float) -> None:
         """Count how long a stage took for one frame or message."""

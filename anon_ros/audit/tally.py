@@ -18,6 +18,7 @@ from anon_ros.audit.manifest import (
 from anon_ros.core.regions import Kind, Origin
 
 if TYPE_CHECKING:
+    from anon_ros.core.interfaces import Synthesis
     from anon_ros.core.regions import IntArray, Regions
 
 HEIGHT_EDGES_PX = (0, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384)
@@ -99,6 +100,8 @@ class TopicTally:
         self._bins = TimeBins()
         self._reasons: dict[str, int] = {}
         self._withheld: list[WithheldFrame] = []
+        self._synthesized: dict[str, int] = {}
+        self._classic_instead: dict[str, int] = {}
 
     def add(self, stamp_ns: int, regions: Regions, outcome: Outcome, reason: str) -> None:
         """Count one frame; a reason is kept for a masked one."""
@@ -112,6 +115,13 @@ class TopicTally:
         self._bins.add(stamp_ns, kinds, outcome == 'masked')
         if outcome == 'masked':
             self._withhold(stamp_ns, reason)
+
+    def add_synthesis(self, synthesis: Synthesis) -> None:
+        """Count the regions of one frame that were painted, and those that were not."""
+        for label, count in synthesis.synthesized.items():
+            self._synthesized[label] = self._synthesized.get(label, 0) + count
+        for reason, count in synthesis.classic_instead.items():
+            count_reason(self._classic_instead, reason, count)
 
     def _withhold(self, stamp_ns: int, reason: str) -> None:
         reason = count_reason(self._reasons, reason)
@@ -135,13 +145,15 @@ class TopicTally:
             over_time=self._bins.series(),
             withheld_by_reason=dict(self._reasons),
             withheld_frames=tuple(self._withheld),
+            synthesized=dict(self._synthesized),
+            classic_instead=dict(self._classic_instead),
         )
 
 
-def count_reason(reasons: dict[str, int], reason: str) -> str:
+def count_reason(reasons: dict[str, int], reason: str, count: int = 1) -> str:
     """Count a reason, cut to length; the ones that come after too many others share one line."""
     reason = reason[:MAX_REASON_LENGTH]
     if reason not in reasons and len(reasons) >= MAX_REASONS:
         reason = OTHER_REASONS
-    reasons[reason] = reasons.get(reason, 0) + 1
+    reasons[reason] = reasons.get(reason, 0) + count
     return reason

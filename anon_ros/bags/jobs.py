@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from anon_ros.bags.messages import CameraMessage
     from anon_ros.bags.storage.interface import Message
     from anon_ros.core.frame_anonymizer import FrameAnonymizer
-    from anon_ros.core.interfaces import RegionDetector
+    from anon_ros.core.interfaces import RegionDetector, Synthesis
     from anon_ros.core.planes import Frame
     from anon_ros.core.regions import UInt8Array
     from anon_ros.detection.plate_context import PlateContext
@@ -88,12 +88,14 @@ class Rendering:
     data: the message to write; None where its own bytes may stay, for an UNCHANGED one, or where
         nothing of it may, for a MASKED one that has not even a header left.
     link: the hashes of the message that came in and of the one that leaves, for the chain.
+    synthesis: what a generator painted, or could not; None where there is none.
     """
 
     outcome: Outcome
     data: bytes | None
     reason: str | None = None
     link: Link | None = None
+    synthesis: Synthesis | None = None
 
 
 def look(batch: Sequence[Message], tools: Tools, parameters: bytes = b'') -> list[Look]:
@@ -233,7 +235,10 @@ def _anonymize(
         return [Rendering(Outcome.UNCHANGED, None) for _ in batch]
     located = [messages.locate(message.connection, message.data) for message in batch]
     with tools.recorder.timed('anonymize'):
-        frames = _overwritten(open_frames(batch, tools, parameters), regions, tools)
+        painted: list[Synthesis | None] = []
+        frames = _overwritten(
+            open_frames(batch, tools, parameters), regions, tools,
+            batch[0].connection.topic, painted)
         if located[0].kind is PayloadKind.VIDEO:
             payloads = _encode_video(frames, located)
         else:
@@ -241,8 +246,8 @@ def _anonymize(
     if len(payloads) != len(batch):
         raise EncodingError(f'{len(batch)} frames became {len(payloads)}')
     return [
-        Rendering(Outcome.ANONYMIZED, message.replace(payload))
-        for message, payload in zip(located, payloads, strict=True)
+        Rendering(Outcome.ANONYMIZED, message.replace(payload), synthesis=synthesis)
+        for message, payload, synthesis in zip(located, payloads, painted, strict=True)
     ]
 
 
@@ -256,10 +261,12 @@ def _encode_video(
 
 
 def _overwritten(
-    frames: Iterator[Frame], regions: Sequence[Regions], tools: Tools
+    frames: Iterator[Frame], regions: Sequence[Regions], tools: Tools, topic: str,
+    painted: list[Synthesis | None],
 ) -> Iterator[Frame]:
+    """Yield the frames with their regions overwritten; note for each what was painted."""
     for frame, each in zip(frames, regions, strict=True):
-        tools.anonymizer.overwrite(frame, each)
+        painted.append(tools.anonymizer.overwrite(frame, each, topic))
         yield frame
 
 

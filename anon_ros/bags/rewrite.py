@@ -217,7 +217,7 @@ class Rewriter:
         self._regions_writer.write(FrameRegions(
             message.connection.topic, item.index, item.stamp_ns, message.log_ns,
             max(item.size_wh, NO_SIZE_WH), regions, rendering.outcome.value,
-            rendering.reason or '',
+            rendering.reason or '', rendering.synthesis,
         ))
         link = rendering.link or link_of(message, rendering.outcome, rendering.data)
         self._chain.write(topic_of(message.connection), message.log_ns, link)
@@ -229,7 +229,7 @@ class Rewriter:
             item.target.write(message, rendering.data)
         self._tools.recorder.frame(
             message.connection.topic, message.log_ns, regions, rendering.outcome.value,
-            rendering.reason,
+            rendering.reason, rendering.synthesis,
         )
         self._take_picture(item, rendering, regions)
 

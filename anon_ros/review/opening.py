@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import itertools
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anon_ros import factory
@@ -72,8 +71,7 @@ def check_source(result: Result, source: Path) -> None:
 
 def viewing_tools(result: Result, settings: Settings) -> Tools:
     """Return what opens frames; what is depth was decided about when the result was made."""
-    # Nobody overwrites anything while looking: the cheapest method is as good as any.
-    anonymizer = factory.build_anonymizer(replace(settings, method=('mask-out',)))
+    anonymizer = factory.build_gray_anonymizer(settings)
     names = frozenset(stream.name for stream in result.streams)
     max_pixels = int(settings.max_megapixels * 1e6)
     return Tools(None, anonymizer, RunRecorder(), max_pixels, names)

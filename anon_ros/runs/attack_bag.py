@@ -131,7 +131,7 @@ class _Cutter:
         self._index = index
         self._skipped = skipped
         self._anonymizer = factory.build_anonymizer(settings)
-        self._rekeyed = factory.build_anonymizer(replace(settings, seed=other_key(settings.seed)))
+        self._rekeyed = factory.build_anonymizer(rekeyed(settings))
         self._looks: dict[Who, list[Look]] = {who: [] for who in chosen}
         self._wanted: dict[int, list[tuple[Who, int]]] = {}
         for who, places in chosen.items():
@@ -173,9 +173,9 @@ class _Cutter:
                 self._looks[who].append(look)
 
 
-def other_key(seed: int) -> int:
-    """Return the key that an attacker has instead of the run's."""
-    return (seed + 1_000_003) % 2**31
+def rekeyed(settings: Settings) -> Settings:
+    """Return settings with the keys that an attacker has instead of the run's."""
+    return replace(settings, seed=(settings.seed + 1_000_003) % 2**31, identity_key='')
 
 
 def _choose(index: RegionsIndex, sample: Sample, skipped: Skipped) -> dict[Who, list[Place]]:

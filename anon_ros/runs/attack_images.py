@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,7 @@ from anon_ros.core.regions import Kind
 from anon_ros.errors import FrameError, InputError
 from anon_ros.media.compressed import open_compressed
 from anon_ros.models.store import ModelStore
-from anon_ros.runs.attack_bag import LEAST_HEIGHT_PX, other_key
+from anon_ros.runs.attack_bag import LEAST_HEIGHT_PX, rekeyed
 from anon_ros.runs.images import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class _Reader:
         self._source, self._target = source, target
         self._known, self._detector = known, detector
         self._anonymizer = factory.build_anonymizer(settings)
-        self._rekeyed = factory.build_anonymizer(replace(settings, seed=other_key(settings.seed)))
+        self._rekeyed = factory.build_anonymizer(rekeyed(settings))
         self.looks: dict[tuple[str, Kind], list[Look]] = {}
         self.skipped: Skipped = {}
 

@@ -69,9 +69,10 @@ class _Worker:
             return _told(name, index, NO_SIZE_WH, Regions.empty(), Outcome.MASKED, str(error))
         try:
             regions = self._find(frame, name, index)
-            done = self.anonymizer.anonymize(frame, regions)
+            done = self.anonymizer.anonymize(frame, regions, name)
             _write(target, data if done.payload is None else done.payload)
-            return _told(name, index, frame.size_wh, regions, done.outcome, '')
+            told = _told(name, index, frame.size_wh, regions, done.outcome, '')
+            return replace(told, synthesis=done.synthesis)
         except OutputError:
             raise
         except Exception as error:  # noqa: BLE001 - fails closed: the image is masked
@@ -118,7 +119,8 @@ def anonymize_images(
     if known is None and detector is None:
         detector = factory.build_detector(settings, run.store)
     worker = _Worker(
-        detector, known, factory.build_anonymizer(settings), int(settings.max_megapixels * 1e6)
+        detector, known, factory.build_anonymizer(settings, run.store),
+        int(settings.max_megapixels * 1e6),
     )
     is_folder = source.is_dir()
     partial = target.with_name(target.name + '.partial') if is_folder else target

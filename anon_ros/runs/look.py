@@ -85,9 +85,8 @@ def look_into(
         file = _file(source, job.part)
         if plan is None or file is None or file.message_count < 0:
             return LookResult(writer.to_bytes(), 0)
-        # What looks only never renders, so the anonymizer is nobody's.
         tools = Tools(
-            networks.detector, factory.build_anonymizer(settings), RunRecorder(),
+            networks.detector, factory.build_gray_anonymizer(settings), RunRecorder(),
             int(settings.max_megapixels * 1e6), plan.depth, networks.context,
         )
         frames = _look_into(file, job.part, plan, tools, factory.thread_count(settings), writer,

@@ -48,7 +48,7 @@ class Sidecar:
         self._writer.write(frame)
         self._run.recorder.frame(
             self._topic, frame.stamp_ns, frame.regions, Outcome(frame.outcome).value,
-            frame.reason or None,
+            frame.reason or None, frame.synthesis,
         )
 
     def finish(self, result_name: str, files: Iterable[FileRecord]) -> Manifest:

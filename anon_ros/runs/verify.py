@@ -47,7 +47,7 @@ def verify_bag(
     manifest = read_manifest(manifest_path(target))
     settings = settings_module.from_mapping(manifest.settings)
     index = RegionsIndex(sidecar_path(target) / REGIONS_NAME)
-    anonymizer = factory.build_anonymizer(settings)
+    anonymizer = factory.build_gray_anonymizer(settings)
 
     def hidden(topic: str, message: int) -> Regions | None:
         frame = index.find(topic, message)

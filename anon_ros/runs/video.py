@@ -15,7 +15,7 @@ from anon_ros.audit.seal import hashed_file
 from anon_ros.core.frame_anonymizer import Outcome
 from anon_ros.core.interfaces import Sighting
 from anon_ros.core.regions import Regions
-from anon_ros.errors import FrameError, OutputError, RegionsError
+from anon_ros.errors import FrameError, ModelError, OutputError, RegionsError
 from anon_ros.media.thumbnail import thumbnail
 from anon_ros.runs.records import Run
 from anon_ros.runs.sidecar import KnownPictures, files_source, open_sidecar
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from anon_ros.audit.manifest import Manifest
     from anon_ros.audit.recorder import RunRecorder
     from anon_ros.core.frame_anonymizer import FrameAnonymizer
-    from anon_ros.core.interfaces import RegionDetector, RegionTracker
+    from anon_ros.core.interfaces import RegionDetector, RegionTracker, Synthesis
     from anon_ros.core.settings import Settings
     from anon_ros.media.video_file import VideoFileReader, VideoFileWriter
     from anon_ros.media.video_frame import VideoPicture
@@ -48,6 +48,7 @@ class _Shot:
     number: int
     stamp_ns: int
     reason: str = ''
+    synthesis: Synthesis | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class _VideoRun:
         self._pool = pool
         self._records = records
         self._recorder = run.recorder
-        self._anonymizer: FrameAnonymizer = factory.build_anonymizer(run.settings)
+        self._anonymizer: FrameAnonymizer = factory.build_anonymizer(run.settings, run.store)
         is_known = eyes.known is not None
         self._tracker: RegionTracker = factory.build_tracker(run.settings, is_known=is_known)
         self._looking: deque[_Shot] = deque()
@@ -185,17 +186,17 @@ class _VideoRun:
             outcome = self._render(shot, sighting.regions)
             self._records.frame(FrameRegions(
                 TOPIC, shot.number, shot.stamp_ns, shot.stamp_ns, shot.picture.size_wh,
-                sighting.regions, outcome.value, shot.reason,
+                sighting.regions, outcome.value, shot.reason, shot.synthesis,
             ))
 
     def _render(self, shot: _Shot, regions: Regions) -> Outcome:
         try:
             if not shot.reason:
-                self._anonymizer.overwrite(shot.picture, regions)
+                shot.synthesis = self._anonymizer.overwrite(shot.picture, regions)
                 self._writer.write(shot.picture)
                 return Outcome.ANONYMIZED if len(regions) else Outcome.UNCHANGED
-        except FrameError as error:
-            shot.reason = str(error)
+        except (FrameError, ModelError) as error:
+            shot.reason, shot.synthesis = str(error), None
         self._writer.write_masked(shot.picture)
         return Outcome.MASKED
 
