@@ -51,6 +51,23 @@ def composite(known: Tensor, fake: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask < 1, known + fake * (1 - mask), known)
 
 
+def extend_known(known: Tensor, mask: Tensor) -> Tensor:
+    """
+    Return (n, c, h, w) images whose holes hold the colours around them, smooth and far-reaching.
+
+    A pyramid of averages of what is known, from coarse to fine (pull-push; Gortler et al., The
+    Lumigraph, 1996). known: 0 in the holes. mask: (n, 1, h, w), 1 where known.
+    """
+    height, width = known.shape[2:]
+    if height % 2 or width % 2:
+        area = mask.sum(dim=(2, 3), keepdim=True)
+        mean = known.sum(dim=(2, 3), keepdim=True) / area.clamp(min=1e-3)
+        return mean.expand_as(known)
+    coarse = extend_known(functional.avg_pool2d(known, 2), functional.avg_pool2d(mask, 2))
+    smooth = functional.interpolate(coarse, scale_factor=2.0, mode='bilinear')
+    return known + smooth * (1 - mask)
+
+
 def resampling_filter() -> Tensor:
     """Return the (4, 4) low-pass filter; it sums to 1."""
     taps = torch.tensor(RESAMPLING_TAPS)

@@ -21,6 +21,7 @@ from anon_ros.gan.layers import (
     NormalizedConv2d,
     StyledConv2d,
     composite,
+    extend_known,
     known_part,
 )
 
@@ -39,7 +40,8 @@ class UNetShape:
         but the first is half as large. z_dim, w_dim: of the latent and of the style.
     condition_channels: of maps beside image and mask, such as keypoints. has_linear_skips:
         whether a block's shortcut is left linear; the first bodies were trained with a rectifier
-        in it.
+        in it. has_base: whether it paints on the colours around the hole, drawn into it, instead
+        of on nothing; it learns sooner what fits.
     """
 
     size_hw: tuple[int, int]
@@ -48,6 +50,7 @@ class UNetShape:
     w_dim: int = 512
     condition_channels: int = 0
     has_linear_skips: bool = True
+    has_base: bool = False
 
 
 class StyleNetwork(nn.Module):
@@ -131,7 +134,8 @@ class StyleGanUNet(nn.Module):
         """
         w = self.style_net(z) if w is None else w
         known = known_part(img, mask)
-        parts = [known, mask] if maps is None else [known, mask, maps]
+        base = extend_known(known, mask) if self.shape.has_base else known
+        parts = [base, mask] if maps is None else [base, mask, maps]
         features = self.from_rgb(torch.cat(parts, dim=1))
         skips = []
         for block in self.encoder:
@@ -143,4 +147,5 @@ class StyleGanUNet(nn.Module):
                 join = self.get_submodule(f'unet_block{i}')
                 features = features + join(skips.pop(), gain=self._join_gain)
             features = block(features, w)
-        return composite(known, self.to_rgb(features), mask)
+        painted = self.to_rgb(features)
+        return composite(known, painted + base if self.shape.has_base else painted, mask)

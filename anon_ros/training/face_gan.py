@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-FACE_SHAPE = UNetShape((64, 64), (12, 24, 48, 96, 128), z_dim=32, w_dim=64)
+FACE_SHAPE = UNetShape((64, 64), (8, 16, 32, 64, 128), z_dim=32, w_dim=64, has_base=True)
 
 
 def train_face_gan(

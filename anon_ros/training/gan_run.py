@@ -36,6 +36,7 @@ FORMAT = 1
 BETAS = (0.5, 0.99)
 PENALTY_STEPS = 8
 W_AVERAGE_SHARE = 0.005
+FIRST_SHARE = 0.1
 _DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, EOFError,
            pickle.UnpicklingError)
 
@@ -52,14 +53,14 @@ class Recipe:
     steps: int
     batch: int = 16
     warm_up: int = 400
-    learning_rate: float = 2e-3
-    adversarial_rate: float = 1e-3
+    learning_rate: float = 5e-3
+    adversarial_rate: float = 2e-3
     noise: float = 0.5
     reconstruction: float = 5.0
     uniformity: float = 0.1
     adversarial: float = 0.5
     penalty: float = 1.0
-    critic_channels: tuple[int, ...] = (12, 24, 48, 96, 128)
+    critic_channels: tuple[int, ...] = (8, 16, 32, 64, 128)
     average_images: float = 5000.0
 
 
@@ -97,6 +98,7 @@ class GanRun:
         """
         torch.manual_seed(seed)
         generator = StyleGanUNet(shape)
+        calm(generator)
         inputs = 4 + shape.condition_channels
         if encoder is None:
             encoder = Trunk(inputs, recipe.critic_channels, shape.size_hw, shape.z_dim,
@@ -226,6 +228,14 @@ class GanRun:
         state = self.generator.state_dict()
         for name, value in self.average.state_dict().items():
             value.lerp_(state[name], min(share, 1.0))
+
+
+@torch.no_grad()
+def calm(generator: StyleGanUNet) -> None:
+    """Let styles and colours matter little at first: what fits comes from the surroundings."""
+    for name, value in generator.named_parameters():
+        if name.endswith(('affine.weight', 'affine_beta.weight', 'to_rgb.weight')):
+            value.mul_(FIRST_SHARE)
 
 
 def learning_share(step: int, steps: int) -> float:
