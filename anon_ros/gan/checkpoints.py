@@ -13,6 +13,7 @@ import pickle
 import re
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -27,6 +28,8 @@ from anon_ros.gan.zoo import SHAPES, build
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from anon_ros.gan.stylegan_unet import UNetShape
+    from anon_ros.gan.triagan import TriaGanShape
     from anon_ros.gan.weights_file import Generator
 
 _NON_COMMERCIAL = (
@@ -208,16 +211,21 @@ def _recognize(path: Path, state: dict[str, Tensor], kind: Kind, md5: str) -> st
 
 def _fit(network: str, state: dict[str, Tensor]) -> float:
     """Return the share of the network's tensors that the state has, name and shape."""
-    expected = _hollow(network).state_dict()
-    alike = sum(
-        name in state and state[name].shape == value.shape for name, value in expected.items())
+    expected = _expected(SHAPES[network])
+    alike = sum(name in state and state[name].shape == size for name, size in expected.items())
     return alike / len(expected)
 
 
-def _hollow(network: str) -> Generator:
+@lru_cache(maxsize=len(SHAPES))
+def _expected(shape: UNetShape | TriaGanShape) -> dict[str, torch.Size]:
+    """Return the size of each of a network's tensors."""
+    return {name: value.shape for name, value in _hollow(shape).state_dict().items()}
+
+
+def _hollow(shape: UNetShape | TriaGanShape) -> Generator:
     """Return a generator without values: it takes neither time nor memory to draw them."""
     with torch.device('meta'):
-        return build(SHAPES[network])
+        return build(shape)
 
 
 def _built(path: Path, network: str, state: dict[str, Tensor]) -> Generator:
@@ -226,6 +234,6 @@ def _built(path: Path, network: str, state: dict[str, Tensor]) -> Generator:
     spoilt = next((name for name, value in tensors.items() if not value.isfinite().all()), None)
     if spoilt is not None:
         raise ModelError(f'{path}: {spoilt} is not finite: these weights are of no use')
-    generator = _hollow(network)
+    generator = _hollow(SHAPES[network])
     fill(generator, tensors, str(path))
     return generator

@@ -60,8 +60,9 @@ class StyleSampler:
         anchors = self._anchors(identities)
         if self._sampling == 'mean' or self._psi == 0:
             return anchors
-        latents = [identity.latent(self._generator.shape.z_dim) for identity in identities]
-        styles = self._styles(np.array(latents, np.float32).reshape(len(latents), -1))
+        size = self._generator.shape.z_dim
+        latents = [identity.latent(size) for identity in identities]
+        styles = self._styles(np.array(latents, np.float32).reshape(-1, size))
         return torch.lerp(anchors, styles, self._psi)
 
     def _anchors(self, identities: Sequence[Identity]) -> Tensor:

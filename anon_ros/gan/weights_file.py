@@ -133,7 +133,7 @@ def _halved(name: str, value: Tensor) -> Tensor:
 
 
 def _build(path: Path, metadata: Mapping[str, Any]) -> Generator:
-    kind = metadata.get('kind')
+    kind = str(metadata.get('kind'))
     if kind not in KINDS:
         raise ModelError(f'{path}: its metadata name {kind!r}, none of {", ".join(KINDS)}')
     network, shape = KINDS[kind]
