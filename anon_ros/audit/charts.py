@@ -132,9 +132,9 @@ def histogram(heights: Sequence[HeightHistogram]) -> Histogram | None:
             height = count / top * HISTOGRAM_HEIGHT
             y -= height
             if count:
-                text = f'{count:,} {label}, {_range_text(edges_px, i)} px high'
+                text = f'{count:,} {label}, {range_text(edges_px, i)} px high'
                 bars.append(Bar(i * step + 4, y, step - 8, height, label, text))
-    ticks = [Tick((i + 0.5) * step, _range_text(edges_px, i)) for i in range(len(edges_px))]
+    ticks = [Tick((i + 0.5) * step, range_text(edges_px, i)) for i in range(len(edges_px))]
     return Histogram(tuple(bars), tuple(ticks), y_ticks)
 
 
@@ -212,7 +212,8 @@ def _round_step(value: float) -> float:
     return next(power * item for item in (1, 2, 5, 10) if power * item >= value * (1 - 1e-9))
 
 
-def _range_text(edges_px: Sequence[int], index: int) -> str:
+def range_text(edges_px: Sequence[int], index: int) -> str:
+    """Return from where to where a bin of heights reaches, in px."""
     if index + 1 == len(edges_px):
         return f'{edges_px[index]} and more'
     return f'{edges_px[index]}-{edges_px[index + 1] - 1}'

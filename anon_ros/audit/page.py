@@ -10,6 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from anon_ros.audit import charts
+from anon_ros.audit.acceptance import percent
 
 ASSETS = Path(__file__).parent / 'assets'
 NAMES = {'face': ('face', 'faces'), 'body': ('person', 'people'), 'plate': ('plate', 'plates')}
@@ -22,7 +23,7 @@ def template(name: str) -> jinja2.Template:
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )
     environment.filters.update(
-        count=count, data_uri=data_uri, clock=charts.clock, groups=groups)
+        count=count, data_uri=data_uri, clock=charts.clock, groups=groups, percent=percent)
     return environment.get_template(name)
 
 

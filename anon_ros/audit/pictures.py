@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from anon_ros.core.regions import Kind, Origin
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from anon_ros.audit.frame_regions import FrameRegions
     from anon_ros.core.regions import Float32Array, Regions, UInt8Array
 
 CAPACITY = 24
@@ -90,7 +91,7 @@ def take_picture(
         topic=topic,
         stamp_ns=stamp_ns,
         size_wh=(width, height),
-        jpeg=_encode(_fit(anonymized_bgr, WIDTH_PX)),
+        jpeg=encode_jpeg(fit(anonymized_bgr, WIDTH_PX)),
         outlines=outlines[:MAX_OUTLINES],
         close_ups=tuple(_close_up(anonymized_bgr, item) for item in _pick(outlines)),
         regions_total=len(regions),
@@ -115,7 +116,48 @@ def outline(regions: Regions, size_wh: tuple[int, int]) -> tuple[Outline, ...]:
     )
 
 
-class PictureShelf:
+class Shown(Protocol):
+    """A picture, or a frame that a picture may be taken of."""
+
+    @property
+    def topic(self) -> str:
+        """The camera."""
+
+    @property
+    def stamp_ns(self) -> int:
+        """When it was taken."""
+
+    @property
+    def regions_total(self) -> int:
+        """What is hidden in it."""
+
+
+T = TypeVar('T', bound=Shown)
+
+
+@dataclass(frozen=True)
+class FrameChoice:
+    """A frame that a picture may be taken of."""
+
+    frame: FrameRegions
+
+    @property
+    def topic(self) -> str:
+        """The camera."""
+        return self.frame.topic
+
+    @property
+    def stamp_ns(self) -> int:
+        """When it was recorded."""
+        return self.frame.log_ns
+
+    @property
+    def regions_total(self) -> int:
+        """What is hidden in it."""
+        return len(self.frame.regions)
+
+
+class PictureShelf(Generic[T]):
     """
     Keeps at most CAPACITY pictures, spread evenly over time, the fullest frame of each stretch.
 
@@ -127,7 +169,7 @@ class PictureShelf:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
         self._slot_ns: dict[str, int] = {}
-        self._shelf: dict[tuple[str, int], Picture] = {}
+        self._shelf: dict[tuple[str, int], T] = {}
 
     def wants(self, topic: str, stamp_ns: int, regions: Regions) -> bool:
         """Return whether a picture of this frame would be kept."""
@@ -137,7 +179,7 @@ class PictureShelf:
             return topic in self._slot_ns or len(self._slot_ns) < self._capacity
         return (len(regions), -stamp_ns) > _rank(kept)
 
-    def put(self, picture: Picture) -> None:
+    def put(self, picture: T) -> None:
         """Take a picture; it may push out others, or itself."""
         topic = picture.topic
         if topic not in self._slot_ns and len(self._slot_ns) >= self._capacity:
@@ -148,7 +190,7 @@ class PictureShelf:
         while len(self._shelf) > self._capacity:
             self._thin_out()
 
-    def pictures(self) -> list[Picture]:
+    def pictures(self) -> list[T]:
         """Return the pictures by topic and time."""
         return [self._shelf[key] for key in sorted(self._shelf)]
 
@@ -163,7 +205,7 @@ class PictureShelf:
             self._shelf[key] = max(self._shelf.get(key, picture), picture, key=_rank)
 
 
-def _rank(picture: Picture) -> tuple[int, int]:
+def _rank(picture: Shown) -> tuple[int, int]:
     return picture.regions_total, -picture.stamp_ns
 
 
@@ -185,12 +227,13 @@ def _close_up(image_bgr: UInt8Array, item: Outline) -> CloseUp:
     rect = Rect(left, top, left + side, top + side)
     crop = image_bgr[rect.y_min:rect.y_max, rect.x_min:rect.x_max]
     # Nearest neighbours: enlarged, the pixels of the result stay to be seen as they are.
-    shown = _fit(crop, CLOSE_UP_PX) if side > CLOSE_UP_PX else cv2.resize(
+    shown = fit(crop, CLOSE_UP_PX) if side > CLOSE_UP_PX else cv2.resize(
         crop, (CLOSE_UP_PX, CLOSE_UP_PX), interpolation=cv2.INTER_NEAREST)
-    return CloseUp(jpeg=_encode(np.asarray(shown, np.uint8)), rect=rect, outline=item)
+    return CloseUp(jpeg=encode_jpeg(np.asarray(shown, np.uint8)), rect=rect, outline=item)
 
 
-def _fit(image_bgr: UInt8Array, width_px: int) -> UInt8Array:
+def fit(image_bgr: UInt8Array, width_px: int) -> UInt8Array:
+    """Return an image that is no wider than that."""
     height, width = image_bgr.shape[:2]
     if width <= width_px:
         return image_bgr
@@ -198,7 +241,8 @@ def _fit(image_bgr: UInt8Array, width_px: int) -> UInt8Array:
     return np.asarray(cv2.resize(image_bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _encode(image_bgr: UInt8Array) -> bytes:
+def encode_jpeg(image_bgr: UInt8Array) -> bytes:
+    """Return an image as a JPEG."""
     return cv2.imencode('.jpg', image_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 

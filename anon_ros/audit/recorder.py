@@ -53,7 +53,7 @@ class RunRecorder:
         self._topics: dict[str, TopicTally] = {}
         self._stages: dict[str, DurationSketch] = {}
         self._dropped: dict[str, dict[str, int]] = {}
-        self._shelf = PictureShelf()
+        self._shelf: PictureShelf[Picture] = PictureShelf()
         self._seconds: dict[str, int] = {}
         self._flags: deque[FlagRecord] = deque(maxlen=MOST_FLAGS)
 

@@ -13,7 +13,6 @@ from anon_ros.attacks.redetection import Redetection
 from anon_ros.attacks.registry import build_attackers
 from anon_ros.audit.attack_table import FILE_NAME, AttackTable, write_table
 from anon_ros.audit.manifest import REPORT_NAME, manifest_path, read_manifest, sidecar_path
-from anon_ros.audit.report import add_attack
 from anon_ros.core import settings as settings_module
 from anon_ros.core.regions import Kind
 from anon_ros.core.settings import method_by_kind
@@ -21,6 +20,7 @@ from anon_ros.errors import InputError
 from anon_ros.models.store import ModelStore
 from anon_ros.runs.attack_bag import read_bags
 from anon_ros.runs.attack_images import read_folders
+from anon_ros.runs.report import rebuild_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,7 +104,7 @@ def attack(
     sidecar = sidecar_path(job.target)
     write_table(table, sidecar / FILE_NAME)
     if (sidecar / REPORT_NAME).is_file():
-        add_attack(table, sidecar / REPORT_NAME)
+        rebuild_report(job.target)
     return table
 
 

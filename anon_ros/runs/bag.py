@@ -20,6 +20,7 @@ from anon_ros.bags.pipeline import Item, Known, Past, Pipeline
 from anon_ros.bags.rewrite import CONTEXT_NS, Progress, Records, Rewriter
 from anon_ros.bags.sniff import looks_like_image
 from anon_ros.bags.storage import Attachment, create_bag, open_bag
+from anon_ros.bags.storage.bag_metadata import NAME as METADATA_NAME
 from anon_ros.bags.topics import Action, plan_topics
 from anon_ros.core.frame_anonymizer import Outcome
 from anon_ros.errors import OutputError, RegionsError, UsageError
@@ -120,6 +121,7 @@ def anonymize_bag(
         if known is None and detector is None:
             networks = means.networks or factory.load_networks(settings, run.store)
             detector, context = networks.detector, networks.context
+        anonymizer = factory.build_anonymizer(settings, run.store, secret=means.secret)
         target = stack.enter_context(create_bag(
             job.target, source,
             keep=lambda connection: plan.action(connection) is not Action.DROP,
@@ -133,8 +135,7 @@ def anonymize_bag(
         topics = [topic_of(connection) for connection in source.connections]
         chain = stack.enter_context(ChainWriter(sidecar / CHAIN_NAME, topics, done))
         tools = Tools(
-            None if known else detector,
-            factory.build_anonymizer(settings, secret=means.secret), run.recorder,
+            None if known else detector, anonymizer, run.recorder,
             int(settings.max_megapixels * 1e6), plan.depth, context, means.looks,
         )
         pipeline = stack.enter_context(Pipeline(
@@ -151,7 +152,7 @@ def anonymize_bag(
         manifest = write_records(
             sidecar, run=run, source=bag_record(source, job.source.name, origin),
             result=bag_record(source, job.target.name, origin, target.parts()),
-            topics=topic_records(source, plan, run.recorder),
+            topics=topic_records(source, plan, run.recorder), bags=_bag_files(target),
         )
         target.publish()
     return BagResult(manifest, sidecar_path(job.target))
@@ -163,6 +164,11 @@ def _known_regions(job: BagJob, origin: Source) -> _KnownRegions | None:
     if job.corrections is not None:
         raise UsageError('corrections need the regions file that they correct: name both')
     return None
+
+
+def _bag_files(target: TargetBag) -> list[Path]:
+    """Return the files of the result that hold messages."""
+    return [path for name, path in target.parts().items() if name != METADATA_NAME]
 
 
 class _KnownRegions:
@@ -231,7 +237,7 @@ def _open_regions(
         frame = from_plain(line.value)
         recorder.frame(
             frame.topic, frame.log_ns, frame.regions, Outcome(frame.outcome).value,
-            frame.reason or None,
+            frame.reason or None, frame.synthesis,
         )
         highest = int(frame.regions.track_ids.max(initial=-1))
         if highest >= past.next_track_ids.get(frame.topic, 0):

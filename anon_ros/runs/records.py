@@ -14,7 +14,6 @@ from anon_ros.audit.manifest import (
     CHAIN_NAME,
     MANIFEST_NAME,
     REGIONS_NAME,
-    REPORT_NAME,
     BagRecord,
     FileRecord,
     Manifest,
@@ -25,14 +24,14 @@ from anon_ros.audit.manifest import (
 )
 from anon_ros.audit.recorder import RunRecorder
 from anon_ros.audit.regions_file import Header, RegionsReader, Source
-from anon_ros.audit.report import write_report
 from anon_ros.audit.seal import hashed_file, make_seal
 from anon_ros.bags.topics import Action
 from anon_ros.core import settings as settings_module
 from anon_ros.models.store import ModelStore
+from anon_ros.runs.report import report_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from anon_ros.audit.manifest import Action as ManifestAction
@@ -159,10 +158,12 @@ def write_records(
     source: BagRecord,
     result: BagRecord,
     topics: tuple[TopicRecord, ...],
+    bags: Sequence[Path] = (),
 ) -> Manifest:
     """
     Write manifest and report beside a regions file that is whole; return the manifest.
 
+    bags: the files of the result, of which the report shows pictures; none where it is no bag.
     Raises OutputError where they cannot be written.
     """
     regions_path = sidecar / REGIONS_NAME
@@ -178,19 +179,18 @@ def write_records(
             run.recorder.flags(),
         ),
     )
-    return seal_records(sidecar, manifest, run.recorder)
+    return seal_records(sidecar, manifest, bags)
 
 
-def seal_records(sidecar: Path, manifest: Manifest, recorder: RunRecorder) -> Manifest:
+def seal_records(sidecar: Path, manifest: Manifest, bags: Sequence[Path] = ()) -> Manifest:
     """
     Seal a manifest and write it and its report; return it with its seal.
 
-    recorder: has the report's pictures. Raises OutputError where they cannot be written.
+    bags: see write_records. Raises OutputError where they cannot be written.
     """
     chain_path = sidecar / CHAIN_NAME
     manifest = replace(
         manifest, seal=make_seal(manifest, chain_path if chain_path.exists() else None))
     write_manifest(manifest, sidecar / MANIFEST_NAME)
-    write_report(manifest, recorder.pictures(), sidecar / REPORT_NAME)
+    report_of(sidecar, manifest, bags)
     return manifest
-

@@ -17,7 +17,7 @@ import yaml
 from markupsafe import Markup
 
 from anon_ros.audit import typed_json
-from anon_ros.audit.report import ASSETS as HOUSE_ASSETS
+from anon_ros.audit.page import ASSETS as HOUSE_ASSETS
 from anon_ros.core.boxes import Rect
 from anon_ros.study import plots
 from anon_ros.study.curves import read_curve

@@ -6,7 +6,6 @@ import dataclasses
 import pytest
 
 from anon_ros.audit.attack_table import AttackRow, AttackTable, read_table, write_table
-from anon_ros.audit.report import ATTACK_START, add_attack
 from anon_ros.errors import InputError, OutputError
 
 ROW = AttackRow(
@@ -38,28 +37,3 @@ def test_a_row_holds_where_gray_explains_it():
     unpaired = dataclasses.replace(ROW, gray=None, excess=None, excess_low=None)
     assert not dataclasses.replace(unpaired, low=0.03).holds
     assert dataclasses.replace(unpaired, low=0.01).holds
-
-
-def test_a_later_attack_takes_the_place_of_an_earlier_one(tmp_path):
-    path = tmp_path / 'report.html'
-    path.write_text('<main><p>before</p></main><footer>after</footer>')
-    hostile = dataclasses.replace(ROW, attacker='<script>x</script>-->')
-    add_attack(dataclasses.replace(TABLE, rows=(hostile,)), path)
-    assert '<script>' not in path.read_text()
-    add_attack(TABLE, path)
-    page = path.read_text()
-    assert page.count('id="attack"') == page.count(ATTACK_START) == 1
-    assert page.startswith('<main><p>before</p>')
-    assert page.endswith('</main><footer>after</footer>')
-    assert 'frame withheld' in page
-    assert '+0.012' in page
-
-
-def test_what_is_no_report_is_named(tmp_path):
-    path = tmp_path / 'report.html'
-    path.write_text('nothing')
-    with pytest.raises(InputError, match='no report'):
-        add_attack(TABLE, path)
-    path.write_bytes(b'\xff\xfe\xff')
-    with pytest.raises(InputError, match='no report'):
-        add_attack(TABLE, path)

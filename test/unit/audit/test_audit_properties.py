@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from anon_ros.audit.manifest import BagRecord, FileRecord, Manifest, ModelRecord, TopicRecord
 from anon_ros.audit.recorder import RunRecorder
-from anon_ros.audit.report import render_report
+from anon_ros.audit.report import Pictures, render_report
 from anon_ros.audit.tally import MAX_BINS
 from anon_ros.core.regions import Kind, Regions
 
@@ -60,7 +60,7 @@ def test_a_manifest_with_one_odd_value_is_refused_or_rendered(path, value):
         manifest = Manifest.from_json(json.dumps(content))
     except ValueError:
         return
-    assert render_report(manifest, []).endswith('</html>')
+    assert render_report(manifest, Pictures()).endswith('</html>')
 
 
 @settings(max_examples=200, deadline=None)

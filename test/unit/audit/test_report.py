@@ -17,7 +17,7 @@ from anon_ros.audit.manifest import (
     TopicRecord,
 )
 from anon_ros.audit.recorder import RunRecorder
-from anon_ros.audit.report import render_report, write_report
+from anon_ros.audit.report import Pictures, render_report, write_report
 from anon_ros.core import settings
 from anon_ros.core.regions import Kind, Origin, Regions
 from anon_ros.errors import OutputError
@@ -93,7 +93,7 @@ def build(topic='/cam', reason='the JPEG ends early'):
         ),
         timings=recorder.timings(), regions_file=FileRecord('regions.jsonl', 7, 'cd' * 32),
     )
-    return manifest, recorder.pictures()
+    return manifest, Pictures(recorder.pictures())
 
 
 @pytest.fixture(scope='module')
@@ -160,7 +160,7 @@ def test_no_pixel_of_the_recording_is_in_the_page(page):
     probe[:] = MAGENTA
     assert has_magenta(probe)
     images = [decode(attributes['src']) for attributes in page.all('img')]
-    assert len(images) == 2 * len(build()[1])
+    assert len(images) == 2 * len(build()[1].sheet)
     assert not any(map(has_magenta, images))
     assert any((np.abs(image[image.shape[0] // 2] - np.array(GREEN)) < 12).all(axis=1).any()
                for image in images)
@@ -185,7 +185,7 @@ def test_a_run_without_cameras_has_a_page():
     manifest, _ = build()
     bare = dataclasses.replace(
         manifest, topics=manifest.topics[1:], timings=(), models=(), regions_file=None)
-    page = Page(render_report(bare, []))
+    page = Page(render_report(bare, Pictures()))
     text = ' '.join(page.texts)
     assert 'Nothing hidden in 0 frames.' in text
     assert 'No frame was withheld.' in text
@@ -203,7 +203,7 @@ def test_an_empty_series_and_one_of_another_kind_have_a_page():
         camera = dataclasses.replace(
             topic.camera, over_time=item, regions_by_kind={'"><b>': 3})
         odd = dataclasses.replace(manifest, topics=(dataclasses.replace(topic, camera=camera),))
-        page = Page(render_report(odd, []))
+        page = Page(render_report(odd, Pictures()))
         assert page.open == []
         assert '3 "><b> hidden in 20 frames.' in ' '.join(page.texts)
 
@@ -211,4 +211,4 @@ def test_an_empty_series_and_one_of_another_kind_have_a_page():
 def test_a_target_that_cannot_be_written_is_named(tmp_path):
     manifest, _ = build()
     with pytest.raises(OutputError, match=r'missing/report.html: cannot write the report'):
-        write_report(manifest, [], tmp_path / 'missing' / 'report.html')
+        write_report(manifest, Pictures(), tmp_path / 'missing' / 'report.html')

@@ -10,7 +10,6 @@ from anon_ros.audit.frame_regions import FrameRegions
 from anon_ros.audit.sample import HOUR_NS, draw_sample
 from anon_ros.core.regions import Kind, Regions
 
-
 FIRST = [('/b', 8), ('/a', 9), ('/a', 14), ('/a', 19)]
 
 
