@@ -48,9 +48,13 @@ def run(generator, values, **changes):
 
 @pytest.mark.parametrize('shape', SHAPES)
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
-def test_no_output_bit_depends_on_the_hole(shape, dtype):
-    generator, values = build(shape).to(dtype), inputs(shape)
-    values = {name: value.to(dtype) if value.is_floating_point() else value
+@pytest.mark.parametrize('has_whole_weights', [True, False])
+def test_no_output_bit_depends_on_the_hole(shape, dtype, has_whole_weights):
+    generator, values = build(shape), inputs(shape)
+    if not has_whole_weights:
+        generator.to(dtype)
+        values['z'] = values['z'].to(dtype)
+    values = {name: value.to(dtype) if value.is_floating_point() and name != 'z' else value
               for name, value in values.items()}
     hole = values['mask'] == 0
     first = run(generator, values)
