@@ -56,7 +56,7 @@ def body_gan(
     backgrounds: Annotated[Path | None, typer.Option(
         help='For rendered people: a folder of street frames (.jpg) to set them into.')] = None,
     images: Annotated[Path | None, typer.Option(
-        help='For COCO: the root of its images; else the folder above that of the JSON.')] = None,
+        help='For COCO: the folder of its images; else where COCO has it.')] = None,
     steps: Annotated[int, typer.Option(min=1, help='Steps of the optimizers.')] = 2400,
     warm_up: Annotated[int, typer.Option(min=0, help='Steps without a critic.')] = 1700,
     batch: Annotated[int, typer.Option(min=4, help='Samples a step.')] = 16,
@@ -64,7 +64,7 @@ def body_gan(
     resume: Annotated[bool, typer.Option(help='Go on from the last checkpoint.')] = False,
 ) -> int:
     """Train the generator of bodies; needs torch (the extra `gan`)."""
-    from anon_ros.datasets.body_crops import CocoBodies
+    from anon_ros.datasets.body_crops import CocoBodies, images_beside
     from anon_ros.training.body_composites import open_composites
     from anon_ros.training.body_gan import BODY_SHAPE, body_recipe, train_body_gan
 
@@ -73,8 +73,7 @@ def body_gan(
             raise UsageError('rendered people stand nowhere: name street frames, --backgrounds')
         source, shown = open_composites(data, backgrounds, BODY_SHAPE.size_hw)
     else:
-        root = data.parent.parent if images is None else images
-        source, shown = CocoBodies.open(data, root, BODY_SHAPE.size_hw)
+        source, shown = CocoBodies.open(data, images or images_beside(data), BODY_SHAPE.size_hw)
     train_body_gan(source, shown, out, body_recipe(steps, warm_up, batch), seed=seed,
                    resume=resume, progress=print)
     return DONE

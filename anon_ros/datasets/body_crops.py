@@ -54,7 +54,7 @@ class CocoBodies:
         Return the people to learn from and those held out.
 
         annotations: a JSON in COCO's format, people with silhouettes and keypoints.
-        images: the folder of its images, or one above. Raises InputError when less than two
+        images: the folder of its images. Raises InputError when less than two
         people can be used.
         """
         stored: list[list[Float32Array]] = [[], []]
@@ -80,6 +80,13 @@ class CocoBodies:
         rows = np.array(self._pixels[index])
         return BodyCrop(
             np.ascontiguousarray(rows[..., :3]), rows[..., 3] > 0, self._keypoints[index].copy())
+
+
+def images_beside(annotations: Path) -> Path:
+    """Return the folder of a COCO file's images, by its name: of val.json or of *_val.json."""
+    root, split = annotations.parent.parent, annotations.stem.rsplit('_', 1)[-1]
+    folders = root / split, root / 'images' / split
+    return next((folder for folder in folders if folder.is_dir()), annotations.parent)
 
 
 def body_crops(annotations: Path, images: Path, size_hw: tuple[int, int]) -> Iterator[BodyCrop]:

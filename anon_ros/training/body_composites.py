@@ -100,10 +100,11 @@ def _load(folder: Path, entry: dict[str, Any]) -> Sprite:
 def load_frames(folder: Path) -> list[UInt8Array]:
     """Return all images of a folder, (h, w, 3) uint8 RGB; raise InputError where none is."""
     images = [cv2.imread(str(path), cv2.IMREAD_COLOR) for path in sorted(folder.glob('*.jpg'))]
-    frames = [np.asarray(image[..., ::-1], np.uint8) for image in images if image is not None]
+    frames = [
+        np.ascontiguousarray(image[..., ::-1], np.uint8) for image in images if image is not None]
     if not frames:
         raise InputError(f'{folder}: no .jpg images to set people into')
-    return [np.ascontiguousarray(frame) for frame in frames]
+    return frames
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,26 @@ class Composites:
                 if crop.silhouette.sum() >= LEAST_SILHOUETTE_PX:
                     return crop
 
+    def scene(
+        self, random: np.random.Generator, heights_px: tuple[float, float]
+    ) -> tuple[UInt8Array, Mask, Float32Array]:
+        """
+        Return a whole frame with a whole person in it, at its own size.
+
+        That is (h, w, 3) RGB, the silhouette, and keypoints (17, 3) in px, 1 hidden, 2 visible.
+        heights_px: of the person, even on the logarithmic scale.
+        """
+        sprite = self._sprites[int(random.integers(len(self._sprites)))]
+        frame = self._frames[int(random.integers(len(self._frames)))]
+        frame = to_bytes(in_other_light(np.asarray(frame, np.float32) / 255, frame, random))
+        scale = float(np.exp(random.uniform(*np.log(heights_px)))) / sprite.size_wh[1]
+        wide, tall = (int(np.ceil(side * scale)) for side in sprite.size_wh)
+        height, width = frame.shape[:2]
+        bottom = int(random.integers(max(tall, int(0.55 * height)), height))
+        left = int(random.integers(0, width - wide))
+        rect = Rect(left, bottom - tall, left + wide, bottom).grow(wide // 4, tall // 8)
+        return set_into(frame, sprite, Place(left, bottom - tall, scale), rect, random)
+
     def _compose(
         self, sprite: Sprite, frame: UInt8Array, place: Place, rect: Rect,
         random: np.random.Generator,
@@ -165,6 +186,24 @@ def open_composites(
     return (
         Composites(load_sprites(people), frames, size_hw),
         Composites(load_sprites(people, is_held_out=True), frames, size_hw))
+
+
+def set_into(
+    frame: UInt8Array, sprite: Sprite, place: Place, rect: Rect, random: np.random.Generator
+) -> tuple[UInt8Array, Mask, Float32Array]:
+    """Return the frame with a person in it, the silhouette and keypoints; see Composites.scene."""
+    size_hw = rect.height, rect.width
+    person, keypoints = draw_person(sprite, place, rect, size_hw)
+    hide_outside(person, keypoints, rect, frame.shape)
+    patch = blend(cut(frame, rect, size_hw), person, sprite.tone_rgb, random)
+    seen = rect.intersect(Rect(0, 0, frame.shape[1], frame.shape[0]))
+    whole = frame.copy()
+    part = np.s_[seen.y_min - rect.y_min:seen.y_max - rect.y_min,
+                 seen.x_min - rect.x_min:seen.x_max - rect.x_min]
+    whole[seen.y_min:seen.y_max, seen.x_min:seen.x_max] = patch[part]
+    inside = np.asarray(person[part][..., 3] > SILHOUETTE_ALPHA)
+    keypoints[:, :2] += (rect.x_min, rect.y_min)
+    return whole, masks.trim(Mask(inside, seen.x_min, seen.y_min)), keypoints
 
 
 def draw_place(
@@ -356,8 +395,13 @@ def _as_camera(
         image = soft * near + image * (1 - near)
     noise = random.normal(0, random.uniform(0.002, 0.015), image.shape)
     image = np.clip(image + noise * alpha, 0, 1)
-    result = np.rint(image * 255).astype(np.uint8)
+    result = to_bytes(image)
     if random.random() < 0.3:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(70, 96))]
         result = np.asarray(cv2.imdecode(cv2.imencode('.jpg', result, quality)[1], 1), np.uint8)
     return result
+
+
+def to_bytes(image: Float32Array) -> UInt8Array:
+    """Return an image in 0..1 as uint8."""
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)

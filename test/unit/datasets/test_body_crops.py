@@ -7,13 +7,14 @@ import pytest
 
 pytest.importorskip('torch', reason='torch is not installed: training is not tested')
 
-from anon_ros.datasets.body_crops import (  # noqa: E402 - they need torch
+from anon_ros.datasets.body_crops import (
     HELD_EVERY,
     LEAST_HEIGHT_PX,
     CocoBodies,
     body_crops,
+    images_beside,
 )
-from anon_ros.errors import InputError  # noqa: E402
+from anon_ros.errors import InputError
 
 SIZE_HW = (80, 48)
 GREEN, GRAY = (40, 200, 60), (128, 128, 128)
@@ -50,10 +51,11 @@ def write(folder, annotations, size_wh=(320, 240)):
 def test_everybody_of_use_becomes_a_crop(tmp_path):
     annotations = [
         person(1, 40, 30, 40, 120), person(2, 150, 60, 30, 90),
-        person(3, 250, 60, 10, LEAST_HEIGHT_PX - 1), person(4, 10, 10, 20, 60, iscrowd=1),
-        person(5, 280, 100, 20, 80, keypoints=[0] * 51), person(6, 200, 10, 20, 60, category_id=3),
-        person(7, 220, 10, 20, 60, segmentation=[])]
-    crops = list(body_crops(write(tmp_path, annotations), tmp_path, SIZE_HW))
+        person(3, 400, 60, 10, LEAST_HEIGHT_PX - 1), person(4, 430, 10, 20, 60, iscrowd=1),
+        person(5, 460, 100, 20, 80, keypoints=[0] * 51), person(6, 500, 10, 20, 60, category_id=3),
+        person(7, 560, 10, 20, 60, segmentation=[])]
+    path = write(tmp_path, annotations, (640, 240))
+    crops = list(body_crops(path, tmp_path / 'val', SIZE_HW))
     assert len(crops) == 2
     for crop in crops:
         assert crop.image_rgb.shape == (*SIZE_HW, 3)
@@ -67,7 +69,7 @@ def test_everybody_of_use_becomes_a_crop(tmp_path):
 
 def test_a_person_at_the_edge_of_the_image_is_not_repeated_beyond(tmp_path):
     path = write(tmp_path, [person(1, 280, 20, 40, 220)])
-    crop, = body_crops(path, tmp_path, SIZE_HW)
+    crop, = body_crops(path, tmp_path / 'val', SIZE_HW)
     columns = np.flatnonzero(crop.silhouette.any(axis=0))
     rows = np.flatnonzero(crop.silhouette.any(axis=1))
     assert len(columns) / len(rows) == pytest.approx(40 / 220, abs=0.08)
@@ -76,7 +78,7 @@ def test_a_person_at_the_edge_of_the_image_is_not_repeated_beyond(tmp_path):
 def test_learnt_and_held_out_are_different_people(tmp_path):
     count = HELD_EVERY + 2
     annotations = [person(i, 8 * i, 20, 6, 60 + i) for i in range(count)]
-    learnt, held = CocoBodies.open(write(tmp_path, annotations), tmp_path, SIZE_HW)
+    learnt, held = CocoBodies.open(write(tmp_path, annotations), tmp_path / 'val', SIZE_HW)
     assert len(learnt) == count - 2
     assert len(held) == 2
     one = learnt.draw(np.random.default_rng(5))
@@ -93,10 +95,16 @@ def test_learnt_and_held_out_are_different_people(tmp_path):
 def test_an_image_of_another_size_or_none_is_left_out(tmp_path):
     path = write(tmp_path, [person(1, 40, 30, 40, 120), person(2, 150, 60, 30, 90)])
     cv2.imwrite(str(tmp_path / 'val/1.png'), np.zeros((10, 10, 3), np.uint8))
-    assert list(body_crops(path, tmp_path, SIZE_HW)) == []
+    assert list(body_crops(path, tmp_path / 'val', SIZE_HW)) == []
     (tmp_path / 'val/1.png').unlink()
     with pytest.raises(InputError, match='fewer than two people'):
-        CocoBodies.open(path, tmp_path, SIZE_HW)
+        CocoBodies.open(path, tmp_path / 'val', SIZE_HW)
+
+
+def test_images_are_looked_for_where_coco_has_them(tmp_path):
+    path = write(tmp_path, [person(1, 40, 30, 40, 120)])
+    assert images_beside(path) == tmp_path / 'val'
+    assert images_beside(tmp_path / 'other/people.json') == tmp_path / 'other'
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -219,8 +219,8 @@ def test_looks_are_standard_normal_to_the_encoder(composites):
 
 
 @pytest.mark.parametrize('content', [
-    '[]', '{"sprites": [{"file": "0.png"}]}', '{"sprites": [{"file": "no.png", "keypoints": [0]}]}',
-    'x',
+    '[]', 'x', '{"sprites": [{"file": "0.png"}]}',
+    '{"sprites": [{"file": "no.png", "keypoints": [0]}]}',
 ])
 def test_a_damaged_list_of_people_is_named(people, tmp_path, content):
     (tmp_path / 'people.json').write_text(content)
@@ -231,7 +231,7 @@ def test_a_damaged_list_of_people_is_named(people, tmp_path, content):
 def test_missing_people_and_frames_are_named(people, tmp_path):
     with pytest.raises(InputError, match=r'people\.json'):
         load_sprites(tmp_path / 'nowhere')
-    with pytest.raises(InputError, match='no .jpg images'):
+    with pytest.raises(InputError, match=r'no \.jpg images'):
         open_composites(people, tmp_path)
 
 
