@@ -14,6 +14,7 @@ from anon_ros.cli.bench import bench
 from anon_ros.cli.dataset import dataset
 from anon_ros.cli.demo import demo
 from anon_ros.cli.export import export
+from anon_ros.cli.fleet import fleet
 from anon_ros.cli.image import image
 from anon_ros.cli.models import models
 from anon_ros.cli.node import PASS_ON, node
@@ -32,7 +33,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help='Hide faces, people and licence plates in camera data; change nothing else.',
 )
-for function in (bag, verify, image, video, dataset, export, report, review, attack, demo):
+for function in (
+    bag, verify, image, video, dataset, export, fleet, report, review, attack, demo,
+):
     app.command()(command(function))
 for starter in (node, play):
     app.command(context_settings=PASS_ON)(command(starter))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from anon_ros import __version__
 from anon_ros.fleet.bags import SIDECAR_SUFFIX, fingerprint
 from anon_ros.fleet.staging import staging_name, withdraw
-from anon_ros.fleet.state import BagState, read_state, write_state
+from anon_ros.fleet.state import BagState, has_result, read_state, write_state
 
 if TYPE_CHECKING:
     from anon_ros.fleet.bags import Bag
@@ -117,12 +117,13 @@ class Claims:
             return None
         if not state.is_of(found, self._settings_hash):
             return None if self._may_replace else Settled(cause=self._difference(state, found))
-        # Reviewing a result may have changed its files, so their sizes say nothing.
         present = {file.name for name in self._names(bag) for file in self._target.files(name)}
-        missing = sorted(set(state.outcome.files) - present)
-        if missing and not self._may_replace:
-            return Settled(cause=f'{missing[0]} is gone from the result; --replace does it again')
-        return None if missing else Settled(state.outcome)
+        if has_result(state.outcome, present):
+            return Settled(state.outcome)
+        if self._may_replace:
+            return None
+        missing = min(set(state.outcome.files) - present)
+        return Settled(cause=f'{missing} is gone from the result; --replace does it again')
 
     def _difference(self, state: BagState, found: str) -> str:
         what = 'its source has changed since' if state.fingerprint != found else (

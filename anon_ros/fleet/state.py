@@ -13,7 +13,7 @@ from anon_ros.core import settings as settings_module
 from anon_ros.fleet.bags import STATE_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container
 
     from anon_ros.core.settings import Settings
     from anon_ros.fleet.place import Place
@@ -97,10 +97,13 @@ def write_state(target: Place, bag: str, state: BagState) -> None:
     target.write(_name(bag), (json.dumps(typed_json.to_plain(state), indent=1) + '\n').encode())
 
 
-def has_result(outcome: Outcome | None, present: Mapping[str, int]) -> bool:
-    """Return whether all files of a result are there; present: sizes in bytes by name."""
-    return outcome is not None and all(
-        present.get(name) == size_bytes for name, size_bytes in outcome.files.items())
+def has_result(outcome: Outcome | None, present: Container[str]) -> bool:
+    """
+    Return whether all files of a result are there; present: names of files in the target.
+
+    Their sizes say nothing: whoever reviews a result may correct it later.
+    """
+    return outcome is not None and all(name in present for name in outcome.files)
 
 
 def _name(bag: str) -> str:

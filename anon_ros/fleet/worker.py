@@ -3,19 +3,14 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
 import time
-import uuid
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from anon_ros import __version__, factory
 from anon_ros.bags.looks import Looks
 from anon_ros.errors import OutputError, RegionsError
-from anon_ros.fleet.place import check_name
+from anon_ros.fleet.scratch import local_bag, scratch
 from anon_ros.fleet.staging import files_of, publish, staging, staging_name
 from anon_ros.fleet.state import Outcome
 from anon_ros.fleet.tasks import LookDone, LookTask, Report, RewriteDone
@@ -24,15 +19,13 @@ from anon_ros.runs.bag import BagJob, Means, anonymize_bag
 from anon_ros.runs.look import LookJob, look_into
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from anon_ros.audit.manifest import Manifest
     from anon_ros.audit.recorder import RunRecorder
     from anon_ros.bags.rewrite import Progress
     from anon_ros.factory import Networks
-    from anon_ros.fleet.bags import Bag
-    from anon_ros.fleet.place import FileInfo
     from anon_ros.fleet.tasks import Job, Result, RewriteTask, Task
 
 REPORT_S = 0.5
@@ -68,7 +61,7 @@ class Worker:
         job, topics = self._job, self._job.topics
         needed = [file for file in task.bag.files
                   if file not in task.bag.recording_files or _last(file.name) == task.part.file]
-        with self._local(task.bag, needed) as source:
+        with local_bag(job.source, task.bag, needed, job.work) as source:
             found = look_into(
                 LookJob(source, task.part, looks_made_by(job.settings_hash),
                         topics.selected, topics.copied, topics.dropped),
@@ -78,15 +71,15 @@ class Worker:
 
     def _rewrite(self, task: RewriteTask, report: _Throttle) -> RewriteDone:
         start_s = time.perf_counter()
-        target = self._job.target
-        with self._local(task.bag, task.bag.files) as source, self._scratch() as scratch:
-            folder = (target.folder or scratch) / staging_name(task.bag.name)
-            with staging(task, self._job.settings_hash, folder) as staged:
+        job, target, bag = self._job, self._job.target, task.bag
+        with local_bag(job.source, bag, bag.files, job.work) as source, scratch(job.work) as own:
+            folder = (target.folder or own) / staging_name(bag.name)
+            with staging(task, job.settings_hash, folder) as staged:
                 manifest = self._anonymize(task, source, staged, report)
-                files = files_of(staged, task.bag.name)
+                files = files_of(staged, bag.name)
                 if not task.lease.is_held(target):
-                    raise OutputError(f'{task.bag.name}: another run has taken it over')
-                publish(staged, target, task.bag.name)
+                    raise OutputError(f'{bag.name}: another run has taken it over')
+                publish(staged, target, bag.name)
         return RewriteDone(_outcome(manifest, time.perf_counter() - start_s, files))
 
     def _anonymize(
@@ -113,66 +106,6 @@ class Worker:
             return Looks.of(task.looks, looks_made_by(self._job.settings_hash))
         except RegionsError:  # then everything is looked into here
             return None
-
-    @contextmanager
-    def _local(self, bag: Bag, files: Sequence[FileInfo]) -> Iterator[Path]:
-        """Yield the path of a bag with some of its files, fetched where it lies elsewhere."""
-        place = self._job.source
-        if place.folder is not None:
-            yield place.folder / check_name(bag.name)
-            return
-        with self._scratch() as scratch:
-            base = bag.name.rpartition('/')[0]
-            for file in files:
-                place.fetch(file.name, scratch / file.name.removeprefix(f'{base}/'))
-            yield scratch / _last(bag.name)
-
-    @contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        """
-        Yield an empty folder of this worker's own; it goes with the block.
-
-        What workers left who are no more is removed first: it may be clear pictures.
-        """
-        folder, lock = _new_scratch(self._job.work / 'scratch')
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
-
-
-def _new_scratch(base: Path) -> tuple[Path, int]:
-    """Return a new folder and the descriptor that keeps it from being swept."""
-    try:
-        base.mkdir(parents=True, exist_ok=True, mode=0o700)
-        guard = os.open(base, os.O_RDONLY)
-        try:
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            _sweep(base)
-            folder = base / uuid.uuid4().hex
-            folder.mkdir(mode=0o700)
-            lock = os.open(folder, os.O_RDONLY)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        finally:
-            os.close(guard)
-    except OSError as error:
-        raise OutputError(f'{base}: cannot be made: {error.strerror}') from error
-    return folder, lock
-
-
-def _sweep(base: Path) -> None:
-    """Remove the scratch folders that no living worker holds."""
-    for folder in base.iterdir():
-        lock = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            os.close(lock)
 
 
 class _Throttle:

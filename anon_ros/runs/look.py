@@ -95,8 +95,8 @@ def look_into(
 
 
 @dataclass
-class _Waiting:
-    """A message of a group that is not complete yet."""
+class Waiting:
+    """A message of a group; parameters: a video's parameter sets before it."""
 
     message: Message
     parameters: bytes = b''
@@ -137,20 +137,20 @@ def _look_into(
 
 def _groups(
     file: SourceFile, part: PartOfBag, plan: TopicPlan, progress: Callable[[int, int], None]
-) -> Iterator[list[_Waiting]]:
+) -> Iterator[list[Waiting]]:
     """Yield what is decoded together in the part, without what its end cuts off."""
     start = file.message_count * part.number // part.of
     stop = file.message_count * (part.number + 1) // part.of
-    grouping: Grouping[_Waiting] = Grouping()
+    grouping: Grouping[Waiting] = Grouping()
     for number, message in enumerate(file.messages(skip=start), start):
         if number >= stop:
             return
         if plan.action(message.connection) is Action.ANONYMIZE:
-            yield from grouping.add(_Waiting(message))
+            yield from grouping.add(Waiting(message))
         progress(number + 1 - start, stop - start)
     yield from grouping.rest()
 
 
-def _look(group: list[_Waiting], tools: Tools) -> tuple[bytes, list[Look]]:
+def _look(group: list[Waiting], tools: Tools) -> tuple[bytes, list[Look]]:
     messages, parameters = [each.message for each in group], group[0].parameters
     return digest(messages, parameters), jobs.look(messages, tools, parameters)
