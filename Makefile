@@ -6,8 +6,9 @@ EXTRAS ?= dev
 BIN := $(VENV)/bin
 SOURCES := setup.py constraints.txt
 OFFICIAL ?= .venv-official
+STUDY ?= .venv-study
 
-.PHONY: demo test lint typecheck unit official clean
+.PHONY: demo test lint typecheck unit official study clean
 demo: $(VENV)/demo.done
 	rm -rf demo
 	$(BIN)/anon-ros demo demo
@@ -26,11 +27,23 @@ unit: $(VENV)/dev.done
 
 # The official tools of the dataset formats on what is written, in an environment of their own.
 official: $(OFFICIAL)/official.done
-	ANON_ROS_OFFICIAL=1 $(OFFICIAL)/bin/python -m pytest test/unit/datasets/test_official.py
+	ANON_ROS_OFFICIAL=1 $(OFFICIAL)/bin/python -m pytest test/unit/datasets/test_official.py \
+		test/unit/study/test_official_tools.py
 
 $(OFFICIAL)/official.done: tools/official.txt
 	sh tools/make_venv.sh $(PYTHON) $(OFFICIAL)
 	$(OFFICIAL)/bin/python -m pip install --quiet --requirement tools/official.txt
+	touch $@
+
+# The study with torchvision, whose wheels want a torch of their own: several GB.
+study: $(STUDY)/study.done
+	ANON_ROS_STUDY=1 $(STUDY)/bin/python -m pytest test/unit/study test/study
+
+$(STUDY)/study.done: tools/study.txt $(SOURCES)
+	sh tools/make_venv.sh $(PYTHON) $(STUDY)
+	grep -v '^torch==' constraints.txt > $(STUDY)/constraints.txt
+	$(STUDY)/bin/python -m pip install --quiet --constraint $(STUDY)/constraints.txt \
+		--requirement tools/study.txt --editable '.[study,gan,attack]'
 	touch $@
 
 $(VENV)/bin/python:
@@ -47,4 +60,4 @@ $(VENV)/dev.done: $(VENV)/bin/python $(SOURCES)
 	touch $@ $(VENV)/demo.done
 
 clean:
-	rm -rf $(VENV) $(OFFICIAL) demo build install log .coverage* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(OFFICIAL) $(STUDY) demo build install log .coverage* .mypy_cache .ruff_cache .pytest_cache

@@ -14,7 +14,7 @@ LOG_EVERY = 10
 
 
 class Curve:
-    """A CSV of rate, losses and seconds, a line every LOG_EVERY iterations."""
+    """A CSV of rate, losses and seconds: a line every LOG_EVERY iterations, and the last."""
 
     def __init__(self, path: Path, start: int, *, is_written: bool) -> None:
         """Go on after an iteration: what an interrupted run wrote beyond it is dropped."""
@@ -36,10 +36,12 @@ class Curve:
         if self._file is not None:
             self._file.close()
 
-    def write(self, iteration: int, rate: float, losses: dict[str, float]) -> None:
+    def write(
+        self, iteration: int, rate: float, losses: dict[str, float], *, is_last: bool = False
+    ) -> None:
         """Take an iteration's losses."""
         self._recent.append(losses)
-        if self._file is None or iteration % LOG_EVERY:
+        if self._file is None or (iteration % LOG_EVERY and not is_last):
             return
         means = {
             name: sum(each[name] for each in self._recent) / len(self._recent)

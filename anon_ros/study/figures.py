@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from anon_ros.study.study_file import Study  # noqa: TC001 - typed_json reads it
-from anon_ros.study.variants import VariantImages  # noqa: TC001 - typed_json reads it
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,24 @@ class SeedResult:
     device: str
     versions: dict[str, str]
     pixels: tuple[PixelFigure, ...] = ()
+
+
+@dataclass(frozen=True)
+class VariantImages:
+    """
+    A variant's images.
+
+    folder: what the labels' paths start from. fingerprint: sha256 over all images in the order of
+    the labels. images: how many there are. missing: images of the labels that are not there.
+    """
+
+    folder: str
+    fingerprint: str
+    images: int
+    missing: int
+    hidden: dict[str, int]
+    untouched: dict[str, int]
+    weaknesses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ A whole study, stage by stage; what is done already is not done again.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -185,7 +186,7 @@ def _jobs(
 ) -> list[TrainingJob]:
     study = plan.study
     readings = tuple(
-        replace(each, folder=str(Path(each.folder).expanduser().resolve()))
+        replace(each, folder=str(Path(os.path.expandvars(each.folder)).expanduser().resolve()))
         for each in study.pixel_readings)
     return [
         TrainingJob(

@@ -110,7 +110,8 @@ class PixelReading:
     """
     A second reading: images whose people are known by the pixel.
 
-    folder: *.jpg or *.png, each with *_labels.png beside it. people, ignored: values in them.
+    folder: *.jpg or *.png, each with *_labels.png beside it; $VARIABLES are filled in.
+    people, ignored: values in the labels.
     """
 
     name: str

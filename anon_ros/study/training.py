@@ -134,8 +134,8 @@ class _Run:
             for batch in self._loader(samples):
                 losses = self._step(model, batch)
                 self._iteration += 1
-                curve.write(self._iteration, self._rate(), losses)
                 is_last = self._iteration == self._schedule.iterations
+                curve.write(self._iteration, self._rate(), losses, is_last=is_last)
                 if self._iteration % self._schedule.checkpoint_every == 0 and not is_last:
                     self._checkpoint()
 

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anon_ros.errors import AnonError, UsageError
 from anon_ros.study.curves import read_curve
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from anon_ros.study.job import TrainingJob
 
+_Handler: TypeAlias = Any
 CURVE, LOG = 'curve.csv', 'log.txt'
 _POLL_S = 0.5
 _BAD_INPUT = 2
@@ -68,6 +71,7 @@ class Trainings:
         """
         waiting = [job for job in self.jobs if not is_complete(job, job.folder(self.root))]
         count = len(waiting)
+        before = _end_on_term()
         try:
             while waiting or self.running:
                 while waiting and len(self.running) < self.crew.side_by_side:
@@ -76,6 +80,8 @@ class Trainings:
                 self.running = [each for each in self.running if not self._has_ended(each)]
                 progress(*self._iterations())
         finally:
+            if before is not None:
+                signal.signal(signal.SIGTERM, before)
             for each in self.running:
                 each.process.terminate()
             for each in self.running:
@@ -118,6 +124,17 @@ class Trainings:
             iterations_done(folder, read_curve(folder / CURVE))
             for folder in (job.folder(self.root) for job in self.jobs))
         return done, sum(job.schedule.iterations for job in self.jobs)
+
+
+def _end_on_term() -> _Handler:
+    """Let SIGTERM end this process by an exception, so that no training outlives it."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+
+    def leave(*_: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    return signal.signal(signal.SIGTERM, leave)
 
 
 def _last_line(path: Path) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anon_ros.audit import typed_json
@@ -15,6 +15,7 @@ from anon_ros.core import settings as settings_module
 from anon_ros.datasets.files import put_json
 from anon_ros.errors import InputError, OutputError, UsageError
 from anon_ros.runs.dataset import DatasetJob, anonymize_dataset
+from anon_ros.study.figures import VariantImages
 from anon_ros.study.label_store import digest
 
 if TYPE_CHECKING:
@@ -31,24 +32,6 @@ SEED = 1
 _OWN = frozenset({'source', 'target', 'format', 'region', 'protocol', 'splits', 'annotations',
                   'resume', 'command', 'on_error'})
 _OPTIONS = frozenset(each.name for each in dataclasses.fields(DatasetJob)) - _OWN
-
-
-@dataclass(frozen=True)
-class VariantImages:
-    """
-    A variant's images.
-
-    folder: what the labels' paths start from. fingerprint: sha256 over all images in the order of
-    the labels. images: how many there are. missing: images of the labels that are not there.
-    """
-
-    folder: str
-    fingerprint: str
-    images: int
-    missing: int
-    hidden: dict[str, int]
-    untouched: dict[str, int]
-    weaknesses: tuple[str, ...] = ()
 
 
 def settings_of(variant: Variant, device: str, threads: int) -> Settings:
@@ -130,11 +113,7 @@ def survey(
 
 
 def _asked(variant: Variant, settings: Settings) -> dict[str, object]:
-    return {
-        'variant': typed_json.to_plain(replace(variant, name='')),
-        'settings': {
-            key: value for key, value in settings_module.to_mapping(settings).items()
-            if key not in {'threads', 'device'}}}
+    return {'seed': settings.seed, **typed_json.to_plain(replace(variant, name=''))}
 
 
 def _state(paths: list[Path]) -> str:

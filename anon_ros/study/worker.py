@@ -7,9 +7,11 @@ A process of its own, so that one which is killed takes no other with it.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import json
 import platform
+import signal
 import sys
 import time
 from contextlib import contextmanager
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from anon_ros.study.job import TrainingJob
 
+_PARENT_DEATH_SIGNAL = 1
 _PACKAGES = ('torch', 'torchvision', 'numpy', 'opencv-python-headless')
 
 
@@ -76,6 +79,7 @@ def do_training(job: TrainingJob, folder: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Do the training of a job file; return the exit status."""
     path = Path(arguments[0])
+    _end_with_parent()
     try:
         do_training(read_job(path), path.parent)
     except AnonError as error:
@@ -100,6 +104,14 @@ def _alone(folder: Path, processes: Processes) -> Iterator[None]:
         except OSError as error:
             raise UsageError(f'{folder}: another process is training there') from error
         yield
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it does, even by a kill; on Linux."""
+    try:
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+    except (AttributeError, OSError):
+        return
 
 
 def _device_name(device: torch.device) -> str:
