@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anon_ros.cli.options import DONE, command
 from anon_ros.errors import UsageError
+
+if TYPE_CHECKING:
+    from anon_ros.training.body_samples import BodySource
 
 train = typer.Typer(no_args_is_help=True, help='Train the networks that anon_ros ships.')
 
@@ -64,19 +67,27 @@ def body_gan(
     resume: Annotated[bool, typer.Option(help='Go on from the last checkpoint.')] = False,
 ) -> int:
     """Train the generator of bodies; needs torch (the extra `gan`)."""
-    from anon_ros.datasets.body_crops import CocoBodies, images_beside
-    from anon_ros.training.body_composites import open_composites
-    from anon_ros.training.body_gan import BODY_SHAPE, body_recipe, train_body_gan
+    from anon_ros.training.body_gan import body_recipe, train_body_gan
 
-    if data.is_dir():
-        if backgrounds is None:
-            raise UsageError('rendered people stand nowhere: name street frames, --backgrounds')
-        source, shown = open_composites(data, backgrounds, BODY_SHAPE.size_hw)
-    else:
-        source, shown = CocoBodies.open(data, images or images_beside(data), BODY_SHAPE.size_hw)
+    source, shown = _body_sources(data, backgrounds, images)
     train_body_gan(source, shown, out, body_recipe(steps, warm_up, batch), seed=seed,
                    resume=resume, progress=print)
     return DONE
+
+
+def _body_sources(
+    data: Path, backgrounds: Path | None, images: Path | None
+) -> tuple[BodySource, BodySource]:
+    """Return what to learn from and what is held out."""
+    from anon_ros.datasets.body_crops import CocoBodies, images_beside
+    from anon_ros.training.body_composites import open_composites
+    from anon_ros.training.body_gan import BODY_SHAPE
+
+    if not data.is_dir():
+        return CocoBodies.open(data, images or images_beside(data), BODY_SHAPE.size_hw)
+    if backgrounds is None:
+        raise UsageError('rendered people stand nowhere: name street frames with --backgrounds')
+    return open_composites(data, backgrounds, BODY_SHAPE.size_hw)
 
 
 train.command('plates')(command(plates))

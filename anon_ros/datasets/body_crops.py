@@ -148,4 +148,4 @@ def _shrunk(mask: Mask, rect: Rect, size_hw: tuple[int, int]) -> BoolArray:
 
 def _mapped(file: IO[bytes], count: int, size_hw: tuple[int, int]) -> UInt8Array:
     file.flush()
-    return np.memmap(file, np.uint8, 'r', shape=(count, *size_hw, 4))  # type: ignore[call-overload]  # any open file
+    return np.memmap(file, np.uint8, 'r', shape=(count, *size_hw, 4))

@@ -124,18 +124,19 @@ class Composites:
         size_hw: tuple[int, int] = BODY_SIZE_HW,
     ) -> None:
         self._sprites, self._frames, self._size_hw = sprites, frames, size_hw
+        self._tones_rgb = [tone_of(frame) for frame in frames]
 
     def draw(self, random: np.random.Generator) -> BodyCrop:
         """Return a person in a frame, cut out as the protocol says, or a little wider."""
         while True:
             sprite = self._sprites[int(random.integers(len(self._sprites)))]
-            frame = self._frames[int(random.integers(len(self._frames)))]
-            frame_wh = frame.shape[1], frame.shape[0]
+            number = int(random.integers(len(self._frames)))
+            frame_wh = self._frames[number].shape[1::-1]
             place = draw_place(sprite, frame_wh, random)
             rect = crop_around(sprite, place, frame_wh, self._size_hw)
             if rect is not None:
                 rect = widened(rect, random.uniform(*WIDENINGS))
-                crop = self._compose(sprite, frame, place, rect, random)
+                crop = self._compose(sprite, number, place, rect, random)
                 if crop.silhouette.sum() >= LEAST_SILHOUETTE_PX:
                     return crop
 
@@ -149,8 +150,9 @@ class Composites:
         heights_px: of the person, even on the logarithmic scale.
         """
         sprite = self._sprites[int(random.integers(len(self._sprites)))]
-        frame = self._frames[int(random.integers(len(self._frames)))]
-        frame = to_bytes(in_other_light(np.asarray(frame, np.float32) / 255, frame, random))
+        number = int(random.integers(len(self._frames)))
+        light = np.asarray(self._frames[number] / np.float32(255), np.float32)
+        frame = to_bytes(in_other_light(light, self._tones_rgb[number], random))
         scale = float(np.exp(random.uniform(*np.log(heights_px)))) / sprite.size_wh[1]
         wide, tall = (int(np.ceil(side * scale)) for side in sprite.size_wh)
         height, width = frame.shape[:2]
@@ -160,17 +162,18 @@ class Composites:
         return set_into(frame, sprite, Place(left, bottom - tall, scale), rect, random)
 
     def _compose(
-        self, sprite: Sprite, frame: UInt8Array, place: Place, rect: Rect,
+        self, sprite: Sprite, number: int, place: Place, rect: Rect,
         random: np.random.Generator,
     ) -> BodyCrop:
-        height, width = self._size_hw
-        surroundings = in_other_light(cut(frame, rect, self._size_hw), frame, random)
+        frame = self._frames[number]
+        surroundings = in_other_light(
+            cut(frame, rect, self._size_hw), self._tones_rgb[number], random)
         person, keypoints = draw_person(sprite, place, rect, self._size_hw)
         hide_outside(person, keypoints, rect, frame.shape)
         if random.random() < OCCLUDED_SHARE:
             occlude(person, keypoints, surroundings, frame, random)
         image = blend(surroundings, person, sprite.tone_rgb, random)
-        keypoints[:, :2] /= (width, height)
+        keypoints[:, :2] /= self._size_hw[::-1]
         return BodyCrop(image, person[..., 3] > SILHOUETTE_ALPHA, keypoints)
 
 
@@ -257,18 +260,24 @@ def cut(frame: UInt8Array, rect: Rect, size_hw: tuple[int, int]) -> Float32Array
         part = part[(rows - rows[0])[:, None], columns - columns[0]]
     way = cv2.INTER_AREA if rect.height > size_hw[0] else cv2.INTER_CUBIC
     resized = cv2.resize(part, (size_hw[1], size_hw[0]), interpolation=way)
-    return np.asarray(resized, np.float32) / 255
+    return np.asarray(resized / np.float32(255), np.float32)
+
+
+def tone_of(frame: UInt8Array) -> Float32Array:
+    """Return (3,), the mean colour of a frame, 0..1."""
+    return np.asarray(frame[::8, ::8].mean(axis=(0, 1)) / 255, np.float32)
 
 
 def in_other_light(
-    surroundings: Float32Array, frame: UInt8Array, random: np.random.Generator
+    surroundings: Float32Array, tone_rgb: Float32Array, random: np.random.Generator
 ) -> Float32Array:
     """
     Return the surroundings, (h, w, 3) in 0..1, with less of the frame's cast, and often lighter.
 
-    One camera has one cast and one night; a network that saw no other would know no other.
+    tone_rgb: (3,) the mean colour of the whole frame, 0..1. One camera has one cast and one
+    night; a network that saw no other would know no other.
     """
-    mean = frame[::8, ::8].mean(axis=(0, 1)) / 255 + 0.01
+    mean = tone_rgb + 0.01
     balance = (mean.mean() / mean) ** random.uniform(0, 1)
     lightest = max(1.0, 0.45 / float(mean.mean()))
     gain = balance * lightest ** random.uniform(0, 1) * np.exp(random.normal(0, 0.15))
@@ -294,7 +303,7 @@ def draw_person(
     drawn = cv2.warpAffine(mip, to_crop, (width, height), flags=cv2.INTER_LINEAR)
     keypoints = sprite.keypoints.copy()
     keypoints[:, :2] = keypoints[:, :2] * scale + shift
-    return np.asarray(drawn, np.float32) / 255, keypoints
+    return np.asarray(drawn / np.float32(255), np.float32), keypoints
 
 
 def hide_outside(
