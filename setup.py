@@ -42,8 +42,8 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     package_data={NAME: [
-        'py.typed', 'audit/assets/*', 'detection/weights/*', 'review/assets/*', 'study/assets/*',
-        'study/files/*', 'training/*.json',
+        'py.typed', 'audit/assets/*', 'detection/weights/*', 'gan/weights/*', 'review/assets/*',
+        'study/assets/*', 'study/files/*', 'training/*.json',
     ]},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
