@@ -9,6 +9,7 @@ A network that learns here has seen no real person.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anon_ros.core.regions import BoolArray, UInt8Array
+    from anon_ros.datasets.formats import DatasetWriter
 
 SPLITS = ('train', 'val')
 IDENTITY = 'identity'
@@ -68,21 +70,31 @@ def compose(
     """
     if target.exists():
         raise OutputError(f'{target} exists already; name another target, or move it')
+    makers = [_Maker.of(plan, split) for split in SPLITS]
     partial = target.with_name(target.name + '.partial')
+    shutil.rmtree(partial, ignore_errors=True)
     writer = create_dataset(partial, 'coco', Problems())
-    done = 0
-    for split, count in zip(SPLITS, plan.counts, strict=True):
-        maker = _Maker.of(plan, split)
-        for number in range(count):
-            image, record = maker.make(number)
-            writer.add(record, encode_jpeg(image))
-            done += 1
-            progress(done, sum(plan.counts))
-    writer.close()
+    try:
+        _fill(writer, makers, plan.counts, progress)
+    finally:
+        writer.close()
     try:
         partial.rename(target)
     except OSError as error:
         raise OutputError(f'{target}: cannot be written: {error.strerror}') from error
+
+
+def _fill(
+    writer: DatasetWriter, makers: Sequence[_Maker], counts: Sequence[int],
+    progress: Callable[[int, int], None],
+) -> None:
+    done = 0
+    for maker, count in zip(makers, counts, strict=True):
+        for number in range(count):
+            image, record = maker.make(number)
+            writer.add(record, encode_jpeg(image))
+            done += 1
+            progress(done, sum(counts))
 
 
 @dataclass

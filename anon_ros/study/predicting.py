@@ -13,10 +13,10 @@ import torch
 from anon_ros.audit import rle
 from anon_ros.core.regions import Mask
 from anon_ros.datasets.categories import is_person
-from anon_ros.datasets.files import IMAGE_SUFFIXES
 from anon_ros.errors import InputError
 from anon_ros.study.job import PixelResult
 from anon_ros.study.pictures import load_image
+from anon_ros.study.pixels import average_precision, labelled_images
 from anon_ros.study.samples import check_size, to_tensor
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 LEAST_SCORE = 0.01
 SOLID = 0.5
-_LABELS_SUFFIX = '_labels.png'
 _BINS = 1000
 
 
@@ -131,32 +130,6 @@ def person_scores(
             part = scores[max(y_min, 0):y_max, max(x_min, 0):x_max]
             np.maximum(part, found.scores[i], out=part)
     return np.clip(scores, 0, 1)
-
-
-def average_precision(hits: NDArray[np.float64], misses: NDArray[np.float64]) -> float:
-    """
-    Return the area under precision over recall.
-
-    hits, misses: how many of either kind have each score, the lowest first.
-    """
-    true = np.cumsum(hits[::-1])
-    false = np.cumsum(misses[::-1])
-    if not true[-1]:
-        return 0.0
-    recall = true / true[-1]
-    precision = true / np.maximum(true + false, 1)
-    return float(np.sum(np.diff(recall, prepend=0.0) * precision))
-
-
-def labelled_images(folder: Path) -> list[tuple[Path, Path]]:
-    """Return images with the labels that lie beside them; raises InputError where none do."""
-    pairs = [
-        (path, labels) for path in sorted(folder.glob('*'))
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.endswith(_LABELS_SUFFIX)
-        and (labels := path.with_name(path.stem + _LABELS_SUFFIX)).is_file()]
-    if not pairs:
-        raise InputError(f'{folder}: no image with its {_LABELS_SUFFIX} beside it')
-    return pairs
 
 
 def _result(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The small study from composites to the report, twice: nothing is trained again, no digit moves."""
+"""The small study from composites to the report, twice: no second training, no other digit."""
 
 from dataclasses import replace
 

@@ -9,6 +9,7 @@ from study_truth import CLASSES, dataset, predict_truth
 
 from anon_ros.study.coco_evaluation import evaluate
 from anon_ros.study.label_store import store_split
+from anon_ros.study.pixels import average_precision
 
 
 @pytest.mark.parametrize('task', ['detection', 'instances', 'keypoints'])
@@ -34,11 +35,6 @@ def test_the_truth_is_perfect_and_nothing_is_nothing(tmp_path, task):
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=20))
 def test_pixel_precision_is_that_of_sorted_pixels(counts):
-    torch = pytest.importorskip('torch', reason='the extra `study`')
-    del torch
-    pytest.importorskip('torchvision', reason='the extra `study`')
-    from anon_ros.study.predicting import average_precision
-
     hits, misses = (np.array(column, float) for column in zip(*counts, strict=True))
     found = average_precision(hits, misses)
     assert 0 <= found <= 1

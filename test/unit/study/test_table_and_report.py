@@ -20,6 +20,7 @@ from anon_ros.study.figures import (
     VariantImages,
     VariantResult,
 )
+from anon_ros.study.label_store import write_labels
 from anon_ros.study.report import render_report
 from anon_ros.study.run import StudyPlan, read_result
 from anon_ros.study.study_file import PixelReading, load_study
@@ -99,6 +100,7 @@ def test_plots_leave_out_whom_they_know_nothing_of():
 
 def test_the_report_is_one_page_that_needs_no_network(tmp_path):
     found = result(notes=('<b>bold</b>',))
+    write_labels([], ['person'], tmp_path / 'labels/train.jsonl')
     page = render_report(found, StudyPlan(STUDY, tmp_path, tmp_path))
     assert 'http' not in page.replace('http://www.w3.org', '')
     assert '<script' not in page
