@@ -23,6 +23,7 @@ MOST_COLUMNS = 24
 MOST_ROWS = 40
 STEPS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 """How long a column may be, in s; whole hours as soon as a recording is long enough."""
+HOUR_NS = 3600 * 10**9
 _FAINTEST = 0.12
 
 
@@ -112,6 +113,27 @@ def by_hour(topics: Mapping[str, TimeSeries], label: str) -> HeatMap | None:
             for total, count in zip(found.tolist(), frames.tolist(), strict=True)
         ]
     return _heat_map(label, rows, columns.names(), '{:.1f}', 'a frame')
+
+
+def by_hour_of_day(topics: Sequence[tuple[str, TimeSeries]], label: str) -> HeatMap | None:
+    """Return regions per frame of a kind, by topic and hour of the day in UTC."""
+    frames: dict[str, Float64Array] = {}
+    found: dict[str, Float64Array] = {}
+    for topic, series in topics:
+        counts = series.regions.get(label, (0,) * len(series.frames))
+        shown = [a - b for a, b in zip(series.frames, series.withheld, strict=True)]
+        for sums, numbers in ((frames, shown), (found, counts)):
+            row = sums.setdefault(topic, np.zeros(24))
+            for i, number in enumerate(numbers):
+                centre_ns = series.start_ns + i * series.bin_ns + series.bin_ns // 2
+                row[centre_ns // HOUR_NS % 24] += number
+    rows: dict[str, list[float | None]] = {
+        topic: [
+            total / count if count > 0 else None
+            for total, count in zip(found[topic].tolist(), frames[topic].tolist(), strict=True)
+        ] for topic in sorted(frames)
+    }
+    return _heat_map(label, rows, [f'{hour:02}' for hour in range(24)], '{:.1f}', 'a frame')
 
 
 def by_height(topics: Mapping[str, HeightHistogram], label: str) -> HeatMap | None:

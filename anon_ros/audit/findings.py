@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from anon_ros.audit import acceptance, attack_table, signature, verification
@@ -56,6 +56,15 @@ def read_findings(
     What tells of another root than the manifest's is left out and named as stale.
     Raises InputError where a file cannot be read.
     """
+    found = read_checks(sidecar, manifest)
+    still_seen = () if found.verification is None else found.verification.still_seen
+    frames = watch(RegionsReader(sidecar / REGIONS_NAME))
+    risky = rank(frames, manifest.flags.first, still_seen=still_seen, most=MOST_FRAMES)
+    return replace(found, risky=tuple(risky))
+
+
+def read_checks(sidecar: Path, manifest: Manifest) -> Findings:
+    """Return what lies beside a manifest but the frames to look at: see read_findings."""
     root = '' if manifest.seal is None else manifest.seal.root
     verified = _read(sidecar / verification.FILE_NAME, verification.read_verification)
     accepted = _read(sidecar / acceptance.FILE_NAME, acceptance.read_acceptance)
@@ -65,10 +74,7 @@ def read_findings(
             (verification.FILE_NAME, verified), (acceptance.FILE_NAME, accepted),
         ) if found is not None and found.root != root
     )
-    still_seen = () if verified is None or verified.root != root else verified.still_seen
-    frames = watch(RegionsReader(sidecar / REGIONS_NAME))
     return Findings(
-        risky=tuple(rank(frames, manifest.flags.first, still_seen=still_seen, most=MOST_FRAMES)),
         verification=None if verification.FILE_NAME in stale else verified,
         attack=_read(sidecar / attack_table.FILE_NAME, attack_table.read_table),
         acceptance=None if acceptance.FILE_NAME in stale else accepted,

@@ -65,7 +65,7 @@ class FrameLabels:
 
     file: its picture, beside the labels file; sha256: of that picture. message: the hash of its
     message, see audit/chain.py. weight: how many frames it stands for. done: whether a person has
-    looked at it.
+    looked at it. bag: the result it is of, in a folder of many; '' for a result of its own.
     """
 
     file: str
@@ -79,16 +79,22 @@ class FrameLabels:
     hidden: tuple[HiddenLabel, ...]
     missed: tuple[MissedLabel, ...] = ()
     done: bool = False
+    bag: str = ''
+
+    @property
+    def place(self) -> str:
+        """Where the frame is, for a message to people."""
+        return f'{self.bag} {self.topic} message {self.index}'.strip()
 
     @property
     def name(self) -> str:
         """The frame for a message to people."""
-        return f'{self.file} ({self.topic} message {self.index})'
+        return f'{self.file} ({self.place})'
 
     def question(self) -> object:
         """Return what was asked about which frame, without what was answered."""
         return [
-            self.file, self.topic, self.index, self.log_ns, self.size_wh, self.message,
+            self.bag, self.file, self.topic, self.index, self.log_ns, self.size_wh, self.message,
             self.weight, [(each.kind, each.box) for each in self.hidden],
         ]
 
@@ -197,8 +203,8 @@ def _strange(labels: Labels, asked: Labels) -> Iterator[str]:
         yield f'it has {len(labels.frames)} frames, {len(asked.frames)} were drawn'
         return
     for frame, known in zip(labels.frames, asked.frames, strict=True):
-        if (frame.topic, frame.index) != (known.topic, known.index):
-            yield f'{frame.name}: was not drawn; {known.topic} message {known.index} was'
+        if frame.place != known.place:
+            yield f'{frame.name}: was not drawn; {known.place} was'
         elif frame.message != known.message:
             yield f'{frame.name}: is not the frame in the result: its hash is another one'
         elif frame.question() != known.question():

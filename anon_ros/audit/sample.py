@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-A random sample of a result's frames, for people to label.
+A random sample of a result's frames, or of those of many results, for people to label.
 
 All frames that show something are put in order of topic, hour, how much was found in them, and
 time; the order is cut into as many blocks of the same length as frames are wanted; of each block
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from anon_ros.audit.frame_regions import FrameRegions
 
@@ -35,8 +35,13 @@ _MASKED = 'masked'
 
 @dataclass(frozen=True)
 class DrawnFrame:
-    """A frame of the sample; weight: how many frames it was drawn from."""
+    """
+    A frame of the sample.
 
+    bag: number of the result it is of. weight: how many frames it was drawn from.
+    """
+
+    bag: int
     frame: FrameRegions
     weight: int
 
@@ -55,17 +60,17 @@ class Sample:
 
 
 def draw_sample(
-    frames: Callable[[], Iterable[FrameRegions]], size: int, *, seed: int, root: str
+    bags: Sequence[Iterable[FrameRegions]], size: int, *, seed: int, root: str
 ) -> Sample:
     """
     Draw a sample; all frames where there are no more than that.
 
-    frames: gives the frames of a regions file anew at each call. root: of the result's seal.
+    bags: the frames of each result, which can be gone through more than once. root: of the seal.
     """
     topics: dict[str, int] = {}
     columns = tuple(array('q') for _ in range(4))
     excluded = 0
-    for number, frame in enumerate(frames()):
+    for number, (_, frame) in enumerate(_all(bags)):
         if frame.outcome == _MASKED:
             excluded += 1
             continue
@@ -81,10 +86,16 @@ def draw_sample(
         for place, weight in _places(len(order), size, f'{root} {seed}')
     }
     chosen = tuple(
-        DrawnFrame(frame, weights[number])
-        for number, frame in enumerate(frames()) if number in weights
+        DrawnFrame(bag, frame, weights[number])
+        for number, (bag, frame) in enumerate(_all(bags)) if number in weights
     )
     return Sample(chosen, len(order), excluded)
+
+
+def _all(bags: Sequence[Iterable[FrameRegions]]) -> Iterator[tuple[int, FrameRegions]]:
+    for bag, frames in enumerate(bags):
+        for frame in frames:
+            yield bag, frame
 
 
 def _places(population: int, size: int, key: str) -> list[tuple[int, int]]:

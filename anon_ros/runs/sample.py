@@ -10,51 +10,50 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from anon_ros.audit.acceptance import FILE_NAME, judge, write_acceptance
+from anon_ros.audit import acceptance as acceptances
+from anon_ros.audit import labels as labels_file
 from anon_ros.audit.chain import ChainReader
 from anon_ros.audit.label_page import PAGE_NAME, write_label_page
-from anon_ros.audit.labels import (
-    FILE_NAME as LABELS_NAME,
-)
-from anon_ros.audit.labels import (
-    FrameLabels,
-    Labels,
-    check_labels,
-    hidden_labels,
-    read_labels,
-    write_labels,
-)
-from anon_ros.audit.manifest import (
-    CHAIN_NAME,
-    REGIONS_NAME,
-    manifest_path,
-    read_manifest,
-    sidecar_path,
-)
+from anon_ros.audit.labels import FrameLabels, Labels
+from anon_ros.audit.manifest import CHAIN_NAME, REGIONS_NAME, read_manifest
 from anon_ros.audit.regions_file import RegionsReader
 from anon_ros.audit.sample import Sample, draw_sample
 from anon_ros.audit.seal import file_sha256
 from anon_ros.core import settings as settings_module
 from anon_ros.errors import InputError, OutputError, UsageError
 from anon_ros.runs.result_frames import result_frames
+from anon_ros.runs.results import Results, results_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from anon_ros.audit.acceptance import Acceptance
-    from anon_ros.audit.manifest import Manifest
+    from anon_ros.audit.fleet_summary import Result
     from anon_ros.core.regions import UInt8Array
+    from anon_ros.core.settings import Settings
 
 FRAMES = 'frames'
 _PNG_EFFORT = 3
 
 
 @dataclass(frozen=True)
+class _Bag:
+    """A result that is drawn from."""
+
+    result: Result
+    settings: Settings
+
+    @property
+    def regions(self) -> Path:
+        return self.result.sidecar / REGIONS_NAME
+
+
+@dataclass(frozen=True)
 class _Asked:
     """A sample, and the questions about it; the pictures' hashes are not known yet."""
 
-    manifest: Manifest
+    bags: list[_Bag]
     sample: Sample
     labels: Labels
 
@@ -68,13 +67,14 @@ def write_sample(
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Labels:
     """
-    Draw frames of an anonymized bag; write them as PNG files, with a labels file and a page.
+    Draw frames of one or many anonymized bags; write PNG files, a labels file and a page.
 
-    size: frames. folder: a new one. seed: another one gives another sample.
-    Raises OutputError where the folder exists or cannot be written, UsageError where the result
+    target: a result, or a folder of many. size: frames. folder: a new one. seed: another one
+    gives another sample.
+    Raises OutputError where the folder exists or cannot be written, UsageError where a result
     is no bag with a seal, InputError where a frame is no longer what it was.
     """
-    asked = _ask(target, size, seed)
+    asked = _ask(results_in(target), size, seed)
     try:
         (folder / FRAMES).mkdir(parents=True)
     except FileExistsError:
@@ -82,8 +82,8 @@ def write_sample(
     except OSError as error:
         raise OutputError(f'{folder}: cannot be made: {error.strerror}') from error
     try:
-        labels = _write_pictures(asked, target, folder, progress)
-        write_labels(labels, folder / LABELS_NAME)
+        labels = _write_pictures(asked, folder, progress)
+        labels_file.write_labels(labels, folder / labels_file.FILE_NAME)
         write_label_page(labels, folder / PAGE_NAME)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -93,61 +93,85 @@ def write_sample(
 
 def judge_sample(target: Path, labels_path: Path) -> Acceptance:
     """
-    Return what labels prove of a result, and write it beside the result's manifest.
+    Return what labels prove of a result, or of many, and write it beside the manifest.
 
     Raises InputError where the labels are of another result, incomplete, too few, contradict
     themselves, or are not about the frames that were drawn.
     """
-    labels = read_labels(labels_path)
-    asked = _ask(target, labels.size, labels.seed).labels
-    check_labels(labels, asked, labels_path)
+    labels = labels_file.read_labels(labels_path)
+    results = results_in(target)
+    asked = _ask(results, labels.size, labels.seed).labels
+    labels_file.check_labels(labels, asked, labels_path)
     for frame in labels.frames:
         _check_picture(frame, labels_path)
-    acceptance = judge(labels)
-    write_acceptance(acceptance, sidecar_path(target) / FILE_NAME)
+    acceptance = acceptances.judge(labels)
+    acceptances.write_acceptance(acceptance, results.sidecar / acceptances.FILE_NAME)
     return acceptance
 
 
-def _ask(target: Path, size: int, seed: int) -> _Asked:
-    manifest, sidecar = read_manifest(manifest_path(target)), sidecar_path(target)
-    if manifest.seal is None or manifest.seal.chain_file is None:
-        raise UsageError(f'{target}: samples are drawn of bags that have a seal')
-    root = manifest.seal.root
-    regions = sidecar / REGIONS_NAME
-    if manifest.regions_file is not None and file_sha256(regions) != manifest.regions_file.sha256:
-        raise InputError(f'{regions}: was changed since the run')
-    sample = draw_sample(lambda: RegionsReader(regions), size, seed=seed, root=root)
-    chain = ChainReader(sidecar / CHAIN_NAME)
-    settings = settings_module.from_mapping(manifest.settings)
-    kinds = tuple(kind.label for kind in settings_module.target_kinds(settings))
+def _ask(results: Results, size: int, seed: int) -> _Asked:
+    bags = [_opened(result) for result in results.results]
+    readers = [RegionsReader(bag.regions) for bag in bags]
+    sample = draw_sample(readers, size, seed=seed, root=results.seal.root)
+    kinds = tuple(dict.fromkeys(
+        kind.label for bag in bags for kind in settings_module.target_kinds(bag.settings)))
+    chains = [ChainReader(bag.result.sidecar / CHAIN_NAME) for bag in bags]
     frames = tuple(
         FrameLabels(
             f'{FRAMES}/{number:05}.png', '', drawn.frame.topic, drawn.frame.index,
-            drawn.frame.log_ns, drawn.frame.size_wh, chain.record(drawn.frame.index).after.hex(),
-            drawn.weight, hidden_labels(drawn, kinds),
+            drawn.frame.log_ns, drawn.frame.size_wh,
+            chains[drawn.bag].record(drawn.frame.index).after.hex(), drawn.weight,
+            labels_file.hidden_labels(drawn, kinds),
+            bag=bags[drawn.bag].result.name if results.is_many else '',
         ) for number, drawn in enumerate(sample.frames, 1)
     )
-    labels = Labels(root, seed, size, sample.population, sample.excluded, kinds, frames)
-    return _Asked(manifest, sample, labels)
+    labels = Labels(
+        results.seal.root, seed, size, sample.population, sample.excluded, kinds, frames)
+    return _Asked(bags, sample, labels)
+
+
+def _opened(result: Result) -> _Bag:
+    """Return a result; raise where it has no seal, or its regions are not those of the run."""
+    manifest = read_manifest(result.sidecar / 'manifest.json')
+    if manifest.seal is None or manifest.seal.chain_file is None:
+        raise UsageError(f'{result.path}: samples are drawn of bags that have a seal')
+    bag = _Bag(result, settings_module.from_mapping(manifest.settings))
+    record = manifest.regions_file
+    try:
+        if record is not None and file_sha256(bag.regions) != record.sha256:
+            raise InputError(f'{bag.regions}: was changed since the run')
+    except OSError as error:
+        raise InputError(f'{bag.regions}: cannot be read: {error.strerror}') from error
+    return bag
 
 
 def _write_pictures(
-    asked: _Asked, target: Path, folder: Path, progress: Callable[[int, int], None]
+    asked: _Asked, folder: Path, progress: Callable[[int, int], None]
 ) -> Labels:
-    settings = settings_module.from_mapping(asked.manifest.settings)
-    drawn = [each.frame for each in asked.sample.frames]
-    places = {(frame.topic, frame.index): i for i, frame in enumerate(asked.labels.frames)}
     frames = list(asked.labels.frames)
-    found = result_frames(sidecar_path(target), [target], drawn, settings)
-    for done, (frame, image_bgr) in enumerate(found, 1):
-        i = places[frame.topic, frame.index]
-        frames[i] = replace(frames[i], sha256=_write_png(folder / frames[i].file, image_bgr))
-        progress(done, len(frames))
+    done = 0
+    for number, bag in enumerate(asked.bags):
+        places = {
+            (drawn.frame.topic, drawn.frame.index): place
+            for place, drawn in enumerate(asked.sample.frames) if drawn.bag == number
+        }
+        wanted = [asked.sample.frames[place].frame for place in places.values()]
+        result = bag.result
+        if not wanted:
+            continue
+        for frame, image_bgr in result_frames(
+            result.sidecar, [result.path], wanted, bag.settings
+        ):
+            place = places[frame.topic, frame.index]
+            sha256 = _write_png(folder / frames[place].file, image_bgr)
+            frames[place] = replace(frames[place], sha256=sha256)
+            done += 1
+            progress(done, len(frames))
     for each in frames:
         if not each.sha256:
             raise InputError(
-                f'{target}: {each.topic} message {each.index} is not there as it was written, or '
-                f'cannot be opened; see what `anon-ros verify {target}` says'
+                f'{each.place} is not there as it was written, or cannot be opened; see what '
+                '`anon-ros verify` says'
             )
     return replace(asked.labels, frames=tuple(frames))
 

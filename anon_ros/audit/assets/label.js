@@ -62,7 +62,7 @@ function list() {
   $('list').replaceChildren(...items);
   const done = labels.frames.filter((each) => each.done).length;
   $('progress').textContent = `${at + 1} of ${labels.frames.length}, ${done} done${shown.done ? ' \u2713' : ''}`;
-  $('where').textContent = `${shown.topic}, message ${shown.index}`;
+  $('where').textContent = `${shown.bag} ${shown.topic}, message ${shown.index}`;
   for (const button of $('kinds').children) button.setAttribute('aria-checked', button.dataset.kind === kind);
 }
 

@@ -20,7 +20,7 @@ def frame(index, topic='/a', at_ns=None, count=0, outcome='anonymized'):
 
 
 def draw(frames, size, seed=0, root='root'):
-    return draw_sample(lambda: iter(frames), size, seed=seed, root=root)
+    return draw_sample([frames], size, seed=seed, root=root)
 
 
 def keys(sample):
@@ -65,6 +65,14 @@ def test_withheld_frames_are_counted_and_not_drawn():
     assert (sample.population, sample.excluded) == (10, 10)
     assert [index for _, index in keys(sample)] == list(range(0, 20, 2))
     assert {each.weight for each in sample.frames} == {1}
+
+
+def test_many_recordings_are_drawn_from_as_one():
+    frames = mixed()
+    sample = draw_sample([frames[:100], [], frames[100:]], 60, seed=0, root='root')
+    assert keys(sample) == keys(draw(frames, 60))
+    assert [each.bag for each in sample.frames] == [
+        0 if each.frame.index < 100 else 2 for each in sample.frames]
 
 
 def test_nothing_gives_nothing():
