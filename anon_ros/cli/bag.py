@@ -95,6 +95,8 @@ def print_summary(manifest: Manifest) -> None:
         reasons = {**topic.dropped, **(topic.camera.withheld_by_reason if topic.camera else {})}
         for reason, count in reasons.items():
             print(f'withheld: {topic.name}: {count} times: {reason}')
+        for reason, count in (topic.camera.classic_instead if topic.camera else {}).items():
+            print(f'not realistic: {topic.name}: {count} times: {reason}')
 
 
 def print_places(target: Path, result: BagResult) -> None:

@@ -66,6 +66,11 @@ class FrameAnonymizer:
         self._margin = margin
         self._synthesizer = synthesizer
 
+    @property
+    def is_painting(self) -> bool:
+        """Whether a generator paints over what is hidden."""
+        return self._synthesizer is not None
+
     def hidden(self, regions: Regions) -> Regions:
         """Return the regions as they are hidden; see with_margin."""
         return with_margin(regions, self._margin)

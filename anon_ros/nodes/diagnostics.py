@@ -70,6 +70,7 @@ def camera_status(name: str, camera: str, state: CameraState) -> DiagnosticStatu
         'published': str(now.published), 'regions': str(now.regions),
         'withheld': str(sum(now.withheld.values())),
         **{f'withheld_{cause}': str(count) for cause, count in sorted(now.withheld.items())},
+        'synthesized': str(now.synthesized), 'classic_instead': str(now.classic_instead),
         'queue_age_ms': f'{now.queue_age_ms:.1f}',
         **{f'event_{event}': str(count) for event, count in sorted(state.events.items())},
     }

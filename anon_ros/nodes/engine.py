@@ -40,8 +40,14 @@ class Engine:
 
     @property
     def is_batching(self) -> bool:
-        """Whether every detector takes several images at once."""
-        return all(hasattr(detector, 'detect_batch') for detector in self.detectors)
+        """Whether frames of several cameras are better taken together."""
+        return self.is_painting or all(
+            hasattr(detector, 'detect_batch') for detector in self.detectors)
+
+    @property
+    def is_painting(self) -> bool:
+        """Whether a generator paints over what is hidden."""
+        return self.anonymizer.is_painting
 
     def detect(self, images_bgr: Sequence[UInt8Array]) -> list[Regions]:
         """
@@ -71,7 +77,7 @@ class EngineBuilder:
         self._detectors = detectors
         return Engine(
             settings, tuple(detector for _, detector in detectors.values()),
-            factory.build_anonymizer(settings),
+            factory.build_anonymizer(settings, streams=1),
         )
 
     def forget(self) -> None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from anon_ros.bags import messages
 from anon_ros.bags.camera_types import PayloadKind
 from anon_ros.bags.storage.interface import Connection
-from anon_ros.core.frame_anonymizer import Outcome
 from anon_ros.core.interfaces import Sighting
 from anon_ros.errors import EncodingError
 from anon_ros.media.compressed import open_compressed
@@ -35,6 +34,18 @@ class OpenFrame(NamedTuple):
     message: CameraMessage
     frame: Frame
     image_bgr: UInt8Array
+
+
+class HiddenFrame(NamedTuple):
+    """
+    A frame whose regions are overwritten, so that it may be sealed; only hide makes one.
+
+    regions: as they were found; with_margins: as they are hidden.
+    """
+
+    opened: OpenFrame
+    regions: Regions
+    with_margins: Regions
 
 
 @dataclass(frozen=True)
@@ -82,39 +93,35 @@ def sighting(opened: OpenFrame, regions: Regions) -> Sighting:
     )
 
 
-def seal(opened: OpenFrame, regions: Regions, anonymizer: FrameAnonymizer) -> SafeFrame:
+def hide(opened: OpenFrame, regions: Regions, anonymizer: FrameAnonymizer) -> HiddenFrame:
+    """
+    Overwrite the regions of a frame, and return it as it may be painted on and sealed.
+
+    regions: all that detector and tracker found in this very frame.
+    Raises FrameError where the payload cannot be decoded.
+    """
+    anonymizer.hide(opened.frame, regions)
+    return HiddenFrame(opened, regions, anonymizer.hidden(regions))
+
+
+def seal(hidden: HiddenFrame) -> SafeFrame:
     """
     Return the message with its regions overwritten.
 
-    regions: all that detector and tracker found in this very frame.
     Raises FrameError where the picture cannot be encoded again.
     """
-    if opened.message.kind is PayloadKind.VIDEO:
-        return _seal_video(opened, regions, anonymizer)
-    done = anonymizer.anonymize(opened.frame, regions)
-    if done.outcome is Outcome.UNCHANGED and not len(regions):
+    opened = hidden.opened
+    message = opened.message
+    if message.kind is not PayloadKind.VIDEO and not len(hidden.regions):
         # The one place where what came in goes out again: this frame was decoded and searched,
         # and there is nothing in it to hide.
         data = opened.data
-    elif done.outcome is Outcome.ANONYMIZED and done.payload is not None:
-        data = opened.message.replace(done.payload)
     else:
-        raise EncodingError(f'a frame with {len(regions)} regions came back {done.outcome.value}')
-    return _safe(data, opened, anonymizer.hidden(regions))
-
-
-def _seal_video(
-    opened: OpenFrame, regions: Regions, anonymizer: FrameAnonymizer
-) -> SafeFrame:
-    """Encode the picture anew, also an unchanged one: its packet builds on others as they were."""
-    anonymizer.overwrite(opened.frame, regions)
-    data = opened.message.replace(opened.frame.encode())
-    return _safe(data, opened, anonymizer.hidden(regions))
-
-
-def _safe(data: bytes, opened: OpenFrame, hidden: Regions) -> SafeFrame:
-    message = opened.message
-    return SafeFrame(data, message.stamp_ns, message.frame_id, opened.frame.size_wh, hidden)
+        # An unchanged picture of a video too: its packet builds on others as they were.
+        data = message.replace(opened.frame.encode())
+    return SafeFrame(
+        data, message.stamp_ns, message.frame_id, opened.frame.size_wh, hidden.with_margins
+    )
 
 
 def mask(connection: Connection, data: bytes) -> SafeFrame:

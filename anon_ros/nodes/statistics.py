@@ -15,6 +15,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from anon_ros.core.interfaces import Synthesis
+
 RECENT = 512
 RATE_WINDOW_S = 5.0
 _QUANTILES = (50, 95, 99)
@@ -26,6 +28,7 @@ class Snapshot:
     What a camera has done.
 
     received, published, regions: frames in, frames out (masked ones too) and regions hidden.
+    synthesized: regions that a generator painted; classic_instead: that it could not.
     input_hz, output_hz: over the last seconds. withheld: frames by cause; a masked frame counts.
     stages_ms: p50, p95 and p99 of each stage over the recent frames, in ms.
     queue_age_ms: how old the frame was that the worker took last, in ms.
@@ -38,6 +41,8 @@ class Snapshot:
     input_hz: float
     output_hz: float
     withheld: Mapping[str, int]
+    synthesized: int
+    classic_instead: int
     stages_ms: Mapping[str, tuple[float, float, float]]
     queue_age_ms: float
     since_output_s: float | None
@@ -52,6 +57,7 @@ class CameraStatistics:
         self._published = _Rate()
         self._regions = 0
         self._withheld: Counter[str] = Counter()
+        self._synthesized = self._classic_instead = 0
         self._stages_s: dict[str, deque[float]] = {}
 
     def received(self) -> None:
@@ -69,6 +75,12 @@ class CameraStatistics:
         """Count a frame that did not go out, or masked all over."""
         with self._lock:
             self._withheld[cause] += 1
+
+    def synthesized(self, synthesis: Synthesis) -> None:
+        """Count what a generator painted in a frame, and what it could not."""
+        with self._lock:
+            self._synthesized += sum(synthesis.synthesized.values())
+            self._classic_instead += sum(synthesis.classic_instead.values())
 
     def took(self, stage: str, seconds: float) -> None:
         """Note how long a stage took for one frame."""
@@ -93,6 +105,7 @@ class CameraStatistics:
                 received=self._received.count, published=self._published.count,
                 regions=self._regions, input_hz=self._received.hz(),
                 output_hz=self._published.hz(), withheld=dict(self._withheld),
+                synthesized=self._synthesized, classic_instead=self._classic_instead,
                 stages_ms={stage: _quantiles_ms(values) for stage, values in stages_s.items()},
                 queue_age_ms=waited_s[-1] * 1e3 if waited_s else 0.0,
                 since_output_s=self._published.since_s(),

@@ -6,8 +6,9 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from anon_ros.core.interfaces import Hidden
 from anon_ros.errors import AnonError
 from anon_ros.nodes import frame_job
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from anon_ros.core.interfaces import RegionTracker
     from anon_ros.core.regions import Regions
     from anon_ros.nodes.engine import Engine
-    from anon_ros.nodes.frame_job import OpenFrame, SafeFrame
+    from anon_ros.nodes.frame_job import HiddenFrame, OpenFrame, SafeFrame
     from anon_ros.nodes.latest_frames import LatestFrames
     from anon_ros.nodes.statistics import CameraStatistics
     from anon_ros.nodes.ticket import Ticket
@@ -35,6 +36,14 @@ class WorkerCamera:
     tracker: RegionTracker
     statistics: CameraStatistics
     video: VideoInput | None = None
+
+
+class _Seen(NamedTuple):
+    """A frame, and what the detectors saw in it."""
+
+    ticket: Ticket
+    frame: OpenFrame
+    regions: Regions
 
 
 class Worker:
@@ -123,9 +132,12 @@ class Worker:
             self._fail_all([ticket for ticket, _ in opened], 'detection', error)
             return
         detect_s = time.monotonic() - start_s
-        for (ticket, frame), regions in zip(opened, found, strict=True):
-            self._cameras[ticket.camera].statistics.took('detect', detect_s)
-            self._finish(ticket, frame, regions, engine)
+        seen = [_Seen(*each, regions) for each, regions in zip(opened, found, strict=True)]
+        for each in seen:
+            self._cameras[each.ticket.camera].statistics.took('detect', detect_s)
+        # A generator takes all cameras in one batch; without one nobody waits for another.
+        for group in [seen] if engine.is_painting else [[each] for each in seen]:
+            self._finish(group, engine)
 
     def _open(self, ticket: Ticket, engine: Engine) -> OpenFrame:
         camera = self._cameras[ticket.camera]
@@ -133,17 +145,44 @@ class Worker:
             return camera.video.open_frame(ticket.data, ticket.backlog, engine.max_pixels)
         return frame_job.open_frame(camera.connection, ticket.data, engine.max_pixels)
 
-    def _finish(
-        self, ticket: Ticket, frame: OpenFrame, regions: Regions, engine: Engine
-    ) -> None:
-        camera = self._cameras[ticket.camera]
+    def _finish(self, seen: Sequence[_Seen], engine: Engine) -> None:
+        """Overwrite what was seen, let a generator paint over it, and publish."""
+        start_s = time.monotonic()
+        hidden = [each for each in (self._hide(one, engine) for one in seen) if each is not None]
         try:
-            with camera.statistics.timed('anonymize'):
-                followed, = camera.tracker.push(frame_job.sighting(frame, regions))
-                safe = frame_job.seal(frame, followed.regions, engine.anonymizer)
+            painted = engine.anonymizer.synthesize([
+                Hidden(frame.opened.frame, frame.regions, ticket.camera)
+                for ticket, frame in hidden
+            ])
+        except Exception as error:  # noqa: BLE001 - fails closed: nobody knows what is painted
+            self._fail_all([ticket for ticket, _ in hidden], 'anonymization', error)
+            return
+        for (ticket, frame), synthesis in zip(hidden, painted, strict=True):
+            statistics = self._cameras[ticket.camera].statistics
+            if synthesis is not None:
+                statistics.synthesized(synthesis)
+            self._seal(ticket, frame, start_s)
+
+    def _hide(self, seen: _Seen, engine: Engine) -> tuple[Ticket, HiddenFrame] | None:
+        """Return a frame with its regions overwritten, None where that failed."""
+        ticket, frame, regions = seen
+        try:
+            tracker = self._cameras[ticket.camera].tracker
+            followed, = tracker.push(frame_job.sighting(frame, regions))
+            return ticket, frame_job.hide(frame, followed.regions, engine.anonymizer)
         except Exception as error:  # noqa: BLE001 - fails closed: it is not overwritten for sure
             self._fail_all([ticket], 'anonymization', error)
+            return None
+
+    def _seal(self, ticket: Ticket, frame: HiddenFrame, start_s: float) -> None:
+        """Publish a frame; start_s: when its anonymization began."""
+        try:
+            safe = frame_job.seal(frame)
+        except Exception as error:  # noqa: BLE001 - fails closed: it cannot be encoded again
+            self._fail_all([ticket], 'anonymization', error)
             return
+        statistics = self._cameras[ticket.camera].statistics
+        statistics.took('anonymize', time.monotonic() - start_s)
         self._publish(ticket, safe)
 
     def _fail_all(self, tickets: Sequence[Ticket], cause: str, error: Exception) -> None:
