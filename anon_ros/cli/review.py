@@ -87,9 +87,12 @@ def _serve(target: Path, source: Path | None, reviewer: str, *, token: str, port
         result = material.result
         journal = stack.enter_context(Journal(
             result.sidecar / JOURNAL_NAME, result.index.reader.header.source))
+        session = Session(material, journal, reviewer)
+        # What the last review had no time for.
+        session.follow_all()
         # The server ends in good order and then lets the signal through.
         with suppress(KeyboardInterrupt):
-            serve(Session(material, journal, reviewer), token=token, port=port, started=_tell)
+            serve(session, token=token, port=port, started=_tell)
 
 
 def _tell(address: str) -> None:

@@ -28,11 +28,10 @@ from anon_ros.review.session import Session, now
 from anon_ros.review.swap import corrected_path, finish_swap
 from anon_ros.runs.images import TOPIC as IMAGES
 from anon_ros.runs.records import seal_records
-from anon_ros.runs.report import rebuild_report
 from anon_ros.runs.video import TOPIC as VIDEO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from anon_ros.audit.manifest import CorrectionRecord, Manifest
@@ -111,14 +110,13 @@ def _apply(
     tools = _tools(result)
     applied = Applied(tuple(edit.id for edit in state.alive), job.reviewer, now())
 
-    def close(sidecar: Path, manifest: Manifest) -> None:
-        _seal(sidecar, replace(manifest, corrections=(*manifest.corrections, *records)))
+    def close(sidecar: Path, manifest: Manifest, bags: Sequence[Path]) -> None:
+        _seal(sidecar, replace(manifest, corrections=(*manifest.corrections, *records)), bags)
         journal.copy_to(sidecar / JOURNAL_NAME, applied)
 
     plan = Plan(
         result, changes, job.source, new, place.name, tools, close, progress)
     _JOBS.get(result.kind, apply_to_bag)(plan)
-    rebuild_report(place)  # now that there are frames to show
     return ApplyResult(place, changes.frames, records)
 
 
@@ -131,7 +129,7 @@ def _tools(result: Result) -> Tools:
     )
 
 
-def _seal(sidecar: Path, manifest: Manifest) -> None:
+def _seal(sidecar: Path, manifest: Manifest, bags: Sequence[Path]) -> None:
     """Complete a sidecar whose regions file is whole: flags, seal, manifest and report."""
     regions = sidecar / REGIONS_NAME
     settings = settings_module.from_mapping(manifest.settings)
@@ -140,4 +138,4 @@ def _seal(sidecar: Path, manifest: Manifest) -> None:
     flags = find_flags(
         lambda: RegionsReader(regions), settings_module.target_kinds(settings), raised)
     sealed = replace(manifest, regions_file=hashed_file(regions), flags=flags, seal=None)
-    seal_records(sidecar, sealed)
+    seal_records(sidecar, sealed, bags)

@@ -19,6 +19,7 @@ from anon_ros.audit.seal import hashed_file
 from anon_ros.bags import jobs
 from anon_ros.bags.links import link_of
 from anon_ros.bags.storage import create_bag, open_bag
+from anon_ros.bags.storage.bag_metadata import NAME as METADATA_NAME
 from anon_ros.core.frame_anonymizer import Outcome
 from anon_ros.errors import BagError
 from anon_ros.review.opening import bag_frames
@@ -26,9 +27,9 @@ from anon_ros.review.opening import bag_frames
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from anon_ros.audit.frame_regions import FrameRegions
     from anon_ros.audit.manifest import Manifest
-    from anon_ros.audit.recorder import RunRecorder
-    from anon_ros.bags.jobs import Rendering, Tools
+    from anon_ros.bags.jobs import Tools
     from anon_ros.bags.storage import Message, SourceBag, TargetBag
     from anon_ros.bags.storage.target_bag import AnyTarget
     from anon_ros.review.bag_frames import BagFrames
@@ -64,7 +65,8 @@ def apply_to_bag(plan: Plan) -> None:
         ):
             _Copy(plan, bag, target, renderer, regions, chain).run(old_chain)
         target.complete()
-        plan.close(sidecar, _manifest(plan, target))
+        plan.close(sidecar, _manifest(plan, target), [
+            path for name, path in target.parts().items() if name != METADATA_NAME])
         target.publish()
 
 
@@ -83,14 +85,10 @@ class _Renderer:
         self._touched = {
             number: frozenset(numbers) for number, numbers in changes.touched.items()
         }
-        self._done: dict[tuple[int, int], tuple[Change, Rendering]] = {}
+        self._done: dict[tuple[int, int], tuple[FrameRegions, bytes | None]] = {}
 
-    def render(self, stream: Stream, number: int) -> tuple[Change, Rendering] | None:
-        """
-        Return what a frame becomes; None where it stays as it is.
-
-        The rendering of an UNCHANGED frame has the data of the source.
-        """
+    def render(self, stream: Stream, number: int) -> tuple[FrameRegions, bytes | None] | None:
+        """Return what a frame becomes, and its message or None; None where all stays as it is."""
         key = stream.number, number
         if key not in self._done:
             group = self._frames.group(stream, number)
@@ -118,10 +116,14 @@ class _Renderer:
         for number, change, rendering, message in zip(
             group, changes, renderings, found, strict=True
         ):
-            shown = rendering
-            if rendering.outcome is Outcome.UNCHANGED and is_original:
-                shown = replace(rendering, data=bytes(message.data))
-            self._done[stream.number, number] = change, shown
+            frame = change.rendered(
+                rendering.outcome, rendering.reason or '', rendering.synthesis,
+                is_anew=is_original,
+            )
+            # What has nothing to hide may leave as it was read.
+            is_same = rendering.outcome is Outcome.UNCHANGED
+            data = bytes(message.data) if is_same else rendering.data
+            self._done[stream.number, number] = frame, data
 
     def _base(self, stream: Stream, group: range, changes: list[Change]) -> BagFrames:
         """Return what a group is rendered from; a video's is encoded once less from the source."""
@@ -171,7 +173,7 @@ class _Copy:
                 done += 1
                 self._plan.progress(done, self._bag.message_count)
             elif stream is not None and number is not None:
-                self._note(stream, number, None)
+                self._note(self._plan.changes.of(stream, number).corrected)
             self._chain.write(topic, record.log_ns, link)
         if next(messages, None) is not None:
             raise BagError(f'{self._bag.path}: it holds more messages than its chain tells of')
@@ -187,47 +189,26 @@ class _Copy:
     ) -> Link:
         """Write a camera's message; return what the chain says of it from now on."""
         rendered = self._renderer.render(stream, number)
-        self._note(stream, number, rendered)
         if rendered is None:
+            self._note(self._plan.changes.of(stream, number).corrected)
             target.write(message, message.data)
-            self._show(message, stream, number)
             return link
-        data, outcome = rendered[1].data, rendered[1].outcome
+        frame, data = rendered
+        self._note(frame)
         if data is None:
             target.drop(message)
         else:
             target.write(message, data)
-            self._show(message._replace(data=data), stream, number)
-        new = link_of(message, outcome, data)
+        new = link_of(message, Outcome(frame.outcome), data)
         return link._replace(fate=new.fate, after=new.after)
 
-    def _note(
-        self, stream: Stream, number: int, rendered: tuple[Change, Rendering] | None
-    ) -> None:
+    def _note(self, frame: FrameRegions) -> None:
         """Write down what is hidden in a frame from now on, and count it."""
-        if rendered is None:
-            frame = self._plan.changes.of(stream, number).corrected
-        else:
-            change, rendering = rendered
-            frame = replace(
-                change.corrected, outcome=rendering.outcome.value,
-                reason=rendering.reason or '',
-            )
         self._regions.write(frame)
-        self._recorder.frame(
+        self._plan.tools.recorder.frame(
             frame.topic, frame.log_ns, frame.regions, Outcome(frame.outcome).value,
-            frame.reason or None,
+            frame.reason or None, frame.synthesis,
         )
-
-    def _show(self, written: Message, stream: Stream, number: int) -> None:
-        """Give the report a look at what was written."""
-        regions = self._plan.changes.of(stream, number).corrected.regions
-        if len(regions) and self._recorder.wants_picture(stream.name, written.log_ns, regions):
-            jobs.take_picture(written, regions, self._plan.tools)
-
-    @property
-    def _recorder(self) -> RunRecorder:
-        return self._plan.tools.recorder
 
 
 def _manifest(plan: Plan, target: TargetBag) -> Manifest:

@@ -44,7 +44,7 @@ def apply_to_images(plan: Plan) -> None:
             for number in range(len(stream)):
                 regions.write(_write(plan, stream, number, partial))
                 plan.progress(number + 1, len(stream))
-        plan.close(sidecar, _manifest(plan, partial))
+        plan.close(sidecar, _manifest(plan, partial), ())
         partial.rename(plan.target)
     except OSError as error:
         raise OutputError(f'{plan.target}: cannot be written: {error.strerror}') from error
@@ -66,7 +66,9 @@ def _write(plan: Plan, stream: Stream, number: int, partial: Path) -> FrameRegio
         data, frame = _rendered(plan, name, old, change)
         new.write_bytes(data)
     plan.tools.recorder.frame(
-        TOPIC, frame.stamp_ns, frame.regions, Outcome(frame.outcome).value, frame.reason or None)
+        TOPIC, frame.stamp_ns, frame.regions, Outcome(frame.outcome).value, frame.reason or None,
+        frame.synthesis,
+    )
     return frame
 
 
@@ -82,12 +84,13 @@ def _rendered(
     data = path.read_bytes()
     frame = open_compressed(data, max_pixels=plan.tools.max_pixels)
     try:
-        done = plan.tools.anonymizer.anonymize(frame, regions)
+        done = plan.tools.anonymizer.anonymize(frame, regions, name)
     except Exception as error:  # noqa: BLE001 - fails closed: the picture is masked
-        masked = replace(change.corrected, outcome=Outcome.MASKED.value, reason=str(error))
+        masked = change.rendered(Outcome.MASKED, str(error), None, is_anew=True)
         return frame.encode_masked(), masked
     payload = data if done.payload is None else done.payload
-    return payload, replace(change.corrected, outcome=done.outcome.value, reason='')
+    return payload, change.rendered(
+        done.outcome, '', done.synthesis, is_anew=change.is_struck)
 
 
 def _manifest(plan: Plan, partial: Path) -> Manifest:

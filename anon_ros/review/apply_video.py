@@ -47,7 +47,7 @@ def apply_to_video(plan: Plan) -> None:
         plan.close(sidecar_path(beside), replace(
             new, models=old.models, corrections=old.corrections, flags=old.flags,
             result=replace(new.result, name=plan.name, files=files),
-        ))
+        ), ())
         _publish(beside, plan.target)
     finally:
         _remove(beside, regions)

@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anon_ros.audit.manifest import CorrectionRecord
+from anon_ros.core.interfaces import Synthesis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from anon_ros.audit.corrections import Corrections
     from anon_ros.audit.frame_regions import FrameRegions
     from anon_ros.audit.manifest import Manifest
     from anon_ros.bags.jobs import Tools
+    from anon_ros.core.frame_anonymizer import Outcome
     from anon_ros.core.regions import Regions
     from anon_ros.review.edits import State
     from anon_ros.review.result import Result, Stream
@@ -34,6 +37,19 @@ class Change:
     added: Regions
     is_struck: bool
 
+    def rendered(
+        self, outcome: Outcome, reason: str, synthesis: Synthesis | None, *, is_anew: bool
+    ) -> FrameRegions:
+        """
+        Return what is known of the frame now that it was rendered.
+
+        is_anew: whether all of its regions were, not only the added ones.
+        """
+        if not is_anew:
+            synthesis = _together(self.corrected.synthesis, synthesis)
+        return replace(
+            self.corrected, outcome=outcome.value, reason=reason, synthesis=synthesis)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -42,8 +58,8 @@ class Plan:
 
     source: None where it was not given. target: a path that does not exist yet; name: of the
     result once it is in its place. tools: their recorder counts what is written. close: called
-    with the sidecar and the new manifest, both of which it completes, before the result appears.
-    progress: called with what is done, and with all there is.
+    with the sidecar and the new manifest, both of which it completes, and with the files of a
+    bag, before the result appears. progress: called with what is done, and with all there is.
     """
 
     result: Result
@@ -52,7 +68,7 @@ class Plan:
     target: Path
     name: str
     tools: Tools
-    close: Callable[[Path, Manifest], None]
+    close: Callable[[Path, Manifest, Sequence[Path]], None]
     progress: Callable[[int, int], None]
 
 
@@ -111,6 +127,18 @@ class Changes:
             number for number in sorted(found) if not stream.is_withheld[number]
             and _changes_pixels(self.of(stream, number))
         ]
+
+
+def _together(before: Synthesis | None, added: Synthesis | None) -> Synthesis | None:
+    some = [each for each in (before, added) if each is not None]
+    if not some:
+        return None
+    synthesized: Counter[str] = Counter()
+    classic: Counter[str] = Counter()
+    for each in some:
+        synthesized.update(each.synthesized)
+        classic.update(each.classic_instead)
+    return Synthesis(dict(synthesized), dict(classic))
 
 
 def _changes_pixels(change: Change) -> bool:

@@ -7,11 +7,8 @@ import itertools
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from anon_ros import factory
 from anon_ros.audit.chain import ChainReader, Fate
 from anon_ros.audit.manifest import CHAIN_NAME
-from anon_ros.audit.recorder import RunRecorder
-from anon_ros.bags.jobs import Tools
 from anon_ros.bags.storage import open_bag
 from anon_ros.core import settings as settings_module
 from anon_ros.errors import InputError
@@ -22,6 +19,7 @@ from anon_ros.review.session import Material
 from anon_ros.runs.images import TOPIC as IMAGES
 from anon_ros.runs.images import images_source
 from anon_ros.runs.records import source_record
+from anon_ros.runs.result_frames import opening_tools
 from anon_ros.runs.sidecar import files_source
 from anon_ros.runs.verify import plan_of
 from anon_ros.runs.video import TOPIC as VIDEO
@@ -30,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from anon_ros.bags.jobs import Tools
     from anon_ros.bags.storage import SourceBag
-    from anon_ros.core.settings import Settings
     from anon_ros.review.pictures import Reader
     from anon_ros.review.result import Result
 
@@ -69,14 +67,6 @@ def check_source(result: Result, source: Path) -> None:
     result.index.reader.check_source(found)
 
 
-def viewing_tools(result: Result, settings: Settings) -> Tools:
-    """Return what opens frames; what is depth was decided about when the result was made."""
-    anonymizer = factory.build_gray_anonymizer(settings)
-    names = frozenset(stream.name for stream in result.streams)
-    max_pixels = int(settings.max_megapixels * 1e6)
-    return Tools(None, anonymizer, RunRecorder(), max_pixels, names)
-
-
 def bag_frames(
     result: Result, bag: SourceBag, tools: Tools, progress: Callable[[int, int], None], *,
     is_source: bool,
@@ -111,7 +101,7 @@ def _reader(
     if result.kind == BAG:
         bag = stack.enter_context(open_bag(path))
         return bag_frames(
-            result, bag, viewing_tools(result, settings),
+            result, bag, opening_tools(settings, [each.name for each in result.streams]),
             lambda done, total: progress(path.name, done, total), is_source=is_source,
         )
     if result.kind == VIDEO:

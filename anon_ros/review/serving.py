@@ -28,18 +28,23 @@ def serve(session: Session, *, token: str, port: int, started: Callable[[str], N
     part that no browser sends anywhere.
     Raises OutputError where the port is taken.
     """
-    with _listen(port) as listening:
-        port = listening.getsockname()[1]
-        config = uvicorn.Config(
-            build_application(session, token=token, port=port), log_level='warning',
-            access_log=False, lifespan='off', ws='none', server_header=False,
-            date_header=False, proxy_headers=False, limit_concurrency=MOST_CONNECTIONS,
-        )
-        started(f'http://{HOST}:{port}/#{token}')
-        uvicorn.Server(config).run(sockets=[listening])
+    with listen(port) as listening:
+        started(f'http://{HOST}:{listening.getsockname()[1]}/#{token}')
+        make_server(session, token, listening).run(sockets=[listening])
 
 
-def _listen(port: int) -> socket.socket:
+def make_server(session: Session, token: str, listening: socket.socket) -> uvicorn.Server:
+    """Return the server of a review, for a socket that listens already."""
+    port = listening.getsockname()[1]
+    return uvicorn.Server(uvicorn.Config(
+        build_application(session, token=token, port=port), log_level='warning',
+        access_log=False, lifespan='off', ws='none', server_header=False, date_header=False,
+        proxy_headers=False, limit_concurrency=MOST_CONNECTIONS,
+    ))
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on loopback; raise OutputError where the port is taken."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from anon_ros.audit.attack_table import FILE_NAME as ATTACK_NAME
+from anon_ros.audit import attack_table, signature, verification
 from anon_ros.audit.manifest import SIDECAR
 from anon_ros.errors import OutputError
 from anon_ros.review.corrections import CORRECTIONS_NAME
@@ -20,7 +20,10 @@ from anon_ros.review.journal import JOURNAL_NAME
 if TYPE_CHECKING:
     from pathlib import Path
 
-_OUTDATED = frozenset({ATTACK_NAME, CORRECTIONS_NAME, JOURNAL_NAME})
+_OUTDATED = frozenset({
+    attack_table.FILE_NAME, signature.FILE_NAME, verification.FILE_NAME, CORRECTIONS_NAME,
+    JOURNAL_NAME,
+})
 """In a sidecar: what tells of the old result, or has been carried over already."""
 
 

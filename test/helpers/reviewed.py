@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recordings with somebody whom the detector misses: a yellow square that moves."""
 
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from bag_builder import BagBuilder, MagentaDetector, picture
 from rosbags.highlevel import AnyReader
 
 from anon_ros.core.settings import Settings
+from anon_ros.review.commands import parse_command
+from anon_ros.review.journal import JOURNAL_NAME, Journal
+from anon_ros.review.opening import open_material
+from anon_ros.review.session import Session
 from anon_ros.runs.bag import BagJob, anonymize_bag
 
 RAW, JPEG, TEXT = '/camera/image_raw', '/camera/image_raw/compressed', '/chatter'
@@ -16,6 +25,13 @@ YELLOW_BGR = (30, 220, 240)
 FRAMES = 24
 PERIOD_NS = 10**8
 SETTINGS = Settings(target=('face',), threads=1, method=('mask-out',))
+
+
+class Reviewed(NamedTuple):
+    """A recording and what was made of it."""
+
+    source: Path
+    target: Path
 
 
 def missed_box(i):
@@ -48,11 +64,11 @@ def make_source(path, storage='mcap', frames=FRAMES, missed=range(4, 20)):
 
 
 def make_result(folder, storage='mcap', **options):
-    """Return source and result of a run that missed somebody."""
+    """Return a recording and the result of a run that missed somebody."""
     source = make_source(folder / 'recording', storage, **options)
     target = folder / ('anonymized.bag' if storage == 'ros1' else 'anonymized')
     anonymize_bag(BagJob(source, target), SETTINGS, detector=MagentaDetector())
-    return source, target
+    return Reviewed(source, target)
 
 
 def read(path):
@@ -71,3 +87,23 @@ def image_of(message):
     if hasattr(message, 'encoding'):
         return message.data.reshape(message.height, message.width, -1)
     return None
+
+
+@contextmanager
+def opened(target, source=None, reviewer='anna'):
+    """Yield a session, closed in the end."""
+    with open_material(target, source) as material:
+        recording = material.result.index.reader.header.source
+        with Journal(material.result.sidecar / JOURNAL_NAME, recording) as journal:
+            yield Session(material, journal, reviewer)
+
+
+def stream_of(session, name=JPEG):
+    """Return the id of a camera."""
+    return next(each['id'] for each in session.overview()['streams'] if each['name'] == name)
+
+
+def act(session, action, frame=10, name=JPEG, **fields):
+    """Do what a page would ask for."""
+    request = {'action': action, 'stream': stream_of(session, name), 'frame': frame, **fields}
+    return session.act(parse_command(json.dumps(request).encode()))

@@ -132,7 +132,6 @@ function progress(told) {
 // One deed after another, each saved before the next; what fails is said and changes nothing.
 function work(deed) {
   state.work = state.work.then(async () => {
-    saved('saving', 'Saving…');
     try {
       await deed();
     } catch (error) {
@@ -157,6 +156,7 @@ async function refresh() {
 }
 
 async function act(command) {
+  saved('saving', 'Saving…');
   const told = await api.post('/edits', { stream: state.stream, frame: state.number, ...command });
   progress(told);
   return told;
@@ -196,12 +196,10 @@ function strike() {
     });
   }
   return work(async () => {
-    if (!await confirmStrike(api, state.frame, chosen)) {
-      return savedAt(state.session.saved_at);
-    }
+    if (!await confirmStrike(api, state.frame, chosen)) return;
     await act({ action: 'strike', region: chosen.region, is_confirmed: true });
     await refresh();
-    return say('Struck, for all frames of its track');
+    say('Struck, for all frames of its track');
   });
 }
 
@@ -216,6 +214,7 @@ function trim(side) {
 
 function turn(way) {
   return work(async () => {
+    saved('saving', 'Saving…');
     const told = await api.post(`/${way}`);
     progress(told);
     state.queue = await api.get('/queue');
