@@ -13,6 +13,8 @@ import typer
 from anon_ros.cli.options import DONE, WITHHELD, JsonOption
 from anon_ros.cli.progress import progress_bar
 from anon_ros.core.settings import Settings
+from anon_ros.datasets.paper import LEAST_SIDE_PX
+from anon_ros.gan.histograms import SURROUNDINGS
 from anon_ros.runs.dataset import DatasetJob, DatasetResult, anonymize_dataset
 
 
@@ -38,6 +40,13 @@ def dataset(
     annotations: Annotated[
         Path | None, typer.Option(help='A COCO file that lies elsewhere or is named otherwise.')
     ] = None,
+    min_size: Annotated[int, typer.Option(
+        help='For paper: root of the least area of a crop around a body, in px; smaller ones stay.'
+    )] = LEAST_SIDE_PX,
+    reference: Annotated[str, typer.Option(
+        help='Whose tones --histogram takes: surroundings; or, for paper, person, which does not '
+             'hold: his colours are passed on.'
+    )] = SURROUNDINGS,
     on_error: Annotated[str, typer.Option(
         help='What is wrong with the dataset: stop at it, or skip the image and count it.'
     )] = 'stop',
@@ -50,7 +59,7 @@ def dataset(
     """Anonymize a training set by its own annotations; labels, names and splits stay."""
     job = DatasetJob(
         source, target, format, region, protocol, faces, tuple(split or ()), annotations,
-        on_error, resume, tuple(sys.argv),
+        on_error, resume, tuple(sys.argv), min_size, reference,
     )
     with progress_bar('dataset', 'images') as show:
         result = anonymize_dataset(
@@ -65,7 +74,7 @@ def _to_plain(result: DatasetResult) -> dict[str, object]:
         'images': manifest.frames, 'withheld': manifest.withheld,
         'regions': manifest.regions_by_kind, 'images_per_s': round(manifest.frames_per_s, 2),
         'problems': dict(result.problems), 'left_out': dict(result.left_out),
-        'untouched_people': dict(result.untouched),
+        'untouched_people': dict(result.untouched), 'weaknesses': list(result.weaknesses),
     }
 
 
@@ -74,6 +83,7 @@ def _to_text(result: DatasetResult, target: Path) -> str:
     found = ', '.join(f'{count} {kind}' for kind, count in manifest.regions_by_kind.items())
     speed = f'{manifest.frames} images at {manifest.frames_per_s:.1f} images/s'
     lines = [f'{target}: {speed}; hidden: {found or "nothing"}']
+    lines += result.weaknesses
     lines += [f'problem: {kind}: {count}' for kind, count in result.problems.items()]
     lines += [f'left out: {reason}: {count}' for reason, count in result.left_out.items()]
     lines += [

@@ -12,23 +12,19 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from anon_ros.core import crops
 from anon_ros.core.boxes import Rect
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from anon_ros.core.regions import BoolArray, Float32Array, Mask, UInt8Array
+    from anon_ros.core.regions import BoolArray, Float32Array, UInt8Array
 
 BODY_SIZE_WH, FACE_SIZE_WH = (160, 288), (128, 128)
-_BODY_ASPECT = BODY_SIZE_WH[1] / BODY_SIZE_WH[0]
-_FACE_GROWTH = 0.35
+"""What crops are resized to; a generator of another size takes its own."""
+LARGE_FACE_PX = 256
+"""Generators from this size on were trained on faces with less around them."""
+_FACE_GROWTH, _LARGE_FACE_GROWTH = 0.35, 0.2
 _CUBIC = -0.5
-
-
-def body_crop(mask: Mask, size_wh: tuple[int, int]) -> Rect:
-    """Return the crop around a trimmed silhouette at 288:160; it may leave the image."""
-    return crops.body_crop(mask, size_wh, _BODY_ASPECT)
 
 
 def face_crop(face: Rect, size_wh: tuple[int, int]) -> Rect:
@@ -40,9 +36,7 @@ def face_crop(face: Rect, size_wh: tuple[int, int]) -> Rect:
     """
     side = max(face.width, face.height)
     if side > min(size_wh):
-        half = int(side * (1 + 2 * _FACE_GROWTH)) // 2
-        x, y = (face.x_min + face.x_max) // 2, (face.y_min + face.y_max) // 2
-        return Rect(x - half, y - half, x + half, y + half)
+        return _centred_square(face, _FACE_GROWTH)
     growth = min(int(_FACE_GROWTH * side), *((limit - side) // 2 for limit in size_wh))
     x_min = _inside(face.x_min - (side - face.width) // 2, side, size_wh[0])
     y_min = _inside(face.y_min - (side - face.height) // 2, side, size_wh[1])
@@ -50,6 +44,11 @@ def face_crop(face: Rect, size_wh: tuple[int, int]) -> Rect:
     x_min = _inside(x_min - growth, whole, size_wh[0])
     y_min = _inside(y_min - growth, whole, size_wh[1])
     return Rect(x_min, y_min, x_min + whole, y_min + whole)
+
+
+def large_face_crop(face: Rect) -> Rect:
+    """Return the crop for generators of 256 px: 1.4 times the face; it may leave the image."""
+    return _centred_square(face, _LARGE_FACE_GROWTH)
 
 
 def cut(image: NDArray[Any], rect: Rect) -> NDArray[Any]:
@@ -63,19 +62,18 @@ def cut(image: NDArray[Any], rect: Rect) -> NDArray[Any]:
     return part
 
 
-def shrink_body(crop: UInt8Array) -> UInt8Array:
-    """Return a body's crop at 160x288: nearest where both sides grow, else bicubic."""
-    if crop.shape[1] < BODY_SIZE_WH[0] and crop.shape[0] < BODY_SIZE_WH[1]:
-        return np.asarray(nearest(crop, BODY_SIZE_WH), np.uint8)
-    return _to_bytes(bicubic(crop, BODY_SIZE_WH))
+def shrink_body(crop: UInt8Array, size_wh: tuple[int, int] = BODY_SIZE_WH) -> UInt8Array:
+    """Return a body's crop at a generator's size: nearest where both sides grow, else bicubic."""
+    if crop.shape[1] < size_wh[0] and crop.shape[0] < size_wh[1]:
+        return np.asarray(nearest(crop, size_wh), np.uint8)
+    return _to_bytes(bicubic(crop, size_wh))
 
 
-def shrink_face(crop: UInt8Array) -> UInt8Array:
-    """Return a face's crop at 128x128: by area where it shrinks, else bicubic."""
-    if crop.shape[0] > FACE_SIZE_WH[1]:
-        return np.asarray(
-            cv2.resize(crop, FACE_SIZE_WH, interpolation=cv2.INTER_AREA), np.uint8)
-    return _to_bytes(bicubic(crop, FACE_SIZE_WH))
+def shrink_face(crop: UInt8Array, size_wh: tuple[int, int] = FACE_SIZE_WH) -> UInt8Array:
+    """Return a face's crop at a generator's size: by area where it shrinks, else bicubic."""
+    if crop.shape[0] > size_wh[1]:
+        return np.asarray(cv2.resize(crop, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+    return _to_bytes(bicubic(crop, size_wh))
 
 
 def nearest(image: NDArray[Any], size_wh: tuple[int, int]) -> NDArray[Any]:
@@ -98,6 +96,12 @@ def dilate_disk(inside: BoolArray, radius_px: int) -> BoolArray:
     offsets = np.arange(-radius_px, radius_px + 1)
     disk = (offsets[:, None] ** 2 + offsets ** 2 <= radius_px ** 2).astype(np.uint8)
     return np.asarray(cv2.dilate(inside.astype(np.uint8), disk), bool)
+
+
+def _centred_square(face: Rect, growth: float) -> Rect:
+    half = int(max(face.width, face.height) * (1 + 2 * growth)) // 2
+    x, y = (face.x_min + face.x_max) // 2, (face.y_min + face.y_max) // 2
+    return Rect(x - half, y - half, x + half, y + half)
 
 
 def _inside(start: int, length: int, limit: int) -> int:

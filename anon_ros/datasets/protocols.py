@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from anon_ros.datasets.records import BoxXyxy, ImageRecord, Instance
 
 PROTOCOLS = ('safe', 'paper')
-PAPER_METHODS = ('blur', 'mask-out')
+PAPER_METHODS = ('blur', 'mask-out', 'realistic')
 PAPER_FACE_THRESHOLDS = {'coco': 0.3, 'cityscapes': 0.2, 'bdd100k': 0.3}
 """Least scores of a face; the paper's detector (DSFD) is not here, ours stands in for it."""
+PAPER_FACE_SAMPLINGS = {'coco': 'mean', 'cityscapes': 'mean', 'bdd100k': 'multi-modal'}
+PAPER_BODY_SAMPLING = 'multi-modal'
 LEAST_OVERLAP = 0.01
 SAFE_GROWTH, LEAST_GROWTH_PX = 0.02, 3
 """Outlines drawn by hand cut corners: hair, hands and clothes stick out of them."""
@@ -51,42 +53,49 @@ def choose(
 
 
 def check_paper_method(method: str) -> None:
-    """Raise UsageError for a method that the paper's protocol has not, or not here."""
-    if method == 'realistic':
-        raise UsageError(
-            "the paper's realistic methods need its generators, which are not available here; "
-            f'--protocol paper has {" and ".join(PAPER_METHODS)}')
+    """Raise UsageError for a method that the paper's protocol has not."""
     if method not in PAPER_METHODS:
         raise UsageError(
             f"the paper's protocol has no method '{method}'; "
             f'name --method {" or ".join(PAPER_METHODS)}')
 
 
+def paper_sampling(name: str, kind: Kind) -> str:
+    """Return how the paper draws the styles of a kind in a format's dataset."""
+    return PAPER_FACE_SAMPLINGS[name] if kind is Kind.FACE else PAPER_BODY_SAMPLING
+
+
 def to_regions(
-    people: Sequence[Instance], size_wh: tuple[int, int], *, growth: float = 0.0
+    people: Sequence[Instance], size_wh: tuple[int, int], *, growth: float = 0.0,
+    with_keypoints: bool = False,
 ) -> Regions:
     """
     Return people as body regions: silhouettes where they are known, else boxes.
 
     growth: how far silhouettes reach beyond what was drawn, as a share of their size.
+    with_keypoints: as annotated, the visibility as score; NaN for whom nobody placed any.
     Raises ValueError for a person of whom nothing is known but that he is there.
     """
     found: list[Mask | None] = []
     boxes_xyxy: list[Sequence[float]] = []
+    shown: list[Instance] = []
     for person in people:
         mask = silhouette(person, size_wh)
         if mask is not None:
             mask = _grown(mask, growth)
             rows, columns = mask.inside.shape
             boxes_xyxy.append((mask.x, mask.y, mask.x + columns, mask.y + rows))
-            found.append(mask)
-        elif not person.has_shape and person.box_xyxy is None:
+        elif person.has_shape:
+            continue
+        elif person.box_xyxy is None:
             raise ValueError(f'person without outline or box: {person.id}')
-        elif not person.has_shape and person.box_xyxy is not None:
+        else:
             boxes_xyxy.append(person.box_xyxy)
-            found.append(None)
+        found.append(mask)
+        shown.append(person)
     return Regions.of(
-        np.array(boxes_xyxy, np.float32).reshape(-1, 4), Kind.BODY, masks=found)
+        np.array(boxes_xyxy, np.float32).reshape(-1, 4), Kind.BODY, masks=found,
+        keypoints=_keypoints(shown) if with_keypoints else None)
 
 
 def annotated_faces(record: ImageRecord) -> Regions:
@@ -124,6 +133,16 @@ def match_faces(faces: Regions, people: Regions, size_wh: tuple[int, int]) -> Re
             taken_faces.append(face)
             taken_people.add(person)
     return faces.select(sorted(taken_faces))
+
+
+def _keypoints(people: Sequence[Instance]) -> Float32Array:
+    """Return (N, 17, 3): x, y and visibility in 0..1; NaN where nobody placed the point."""
+    unknown = ((0.0, 0.0, 0.0),) * 17
+    values = np.array([each.keypoints or unknown for each in people], np.float32)
+    values = values.reshape(-1, 17, 3)
+    values[..., 2] = np.minimum(values[..., 2], 1)
+    values[values[..., 2] == 0] = np.nan
+    return values
 
 
 def _face_box(said: Mapping[str, object]) -> BoxXyxy:

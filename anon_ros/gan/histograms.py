@@ -130,8 +130,8 @@ def blend(changed: UInt8Array, generated: UInt8Array, hidden: BoolArray) -> UInt
     silhouette, scaled to a largest weight of 1.
     """
     kernel = (BLEND_KERNEL_PX, BLEND_KERNEL_PX)
-    weights = cv2.GaussianBlur(hidden.astype(np.float32), kernel, BLEND_SIGMA_PX)
-    weights = (weights / max(float(weights.max()), 1e-6))[..., None]
+    near = cv2.GaussianBlur(hidden.astype(np.float32), kernel, BLEND_SIGMA_PX)
+    weights = (near / max(float(near.max()), 1e-6))[..., None]
     mixed = weights * changed + (1 - weights) * generated
     return np.clip(np.rint(mixed), 0, LEVELS - 1).astype(np.uint8)
 

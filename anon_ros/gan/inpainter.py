@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from anon_ros.gan.styles import StyleSampler
     from anon_ros.gan.weights_file import Generator
 
+_Part = TypeVar('_Part')
 MOST_AT_ONCE = 16
 _MIDDLE = 127.5
 
@@ -117,7 +118,7 @@ class Inpainter:
         if not self.needs_pose:
             return inputs
         silhouettes = self._stack([hole.silhouette for hole in holes])[:, None]
-        keypoints = np.stack([hole.keypoints for hole in holes])
+        keypoints = np.stack(_given([hole.keypoints for hole in holes]))
         limbs = limb_map(keypoints, self._generator.shape.size_hw)[:, None]
         pose = {
             'segmentation': silhouettes, 'keypoints': self._tensor(keypoints),
@@ -159,11 +160,11 @@ class Inpainter:
 
     def _images(self, images_bgr: Sequence[UInt8Array | None]) -> Tensor:
         """Return (n, 3, h, w) RGB in -1..1."""
-        stacked = np.stack(images_bgr)[..., ::-1].transpose(0, 3, 1, 2)
+        stacked = np.stack(_given(images_bgr))[..., ::-1].transpose(0, 3, 1, 2)
         return self._tensor(np.ascontiguousarray(stacked)) / _MIDDLE - 1
 
     def _stack(self, masks: Sequence[BoolArray | None]) -> Tensor:
-        return self._tensor(np.stack(masks))
+        return self._tensor(np.stack(_given(masks)))
 
     def _tensor(self, values: Any) -> Tensor:
         return torch.from_numpy(values).to(self._device.place, torch.float32)
@@ -172,6 +173,14 @@ class Inpainter:
 def needs_pose(generator: Generator) -> bool:
     """Return whether a generator has to be told silhouettes and keypoints."""
     return isinstance(generator, TriaGan) or generator.shape.condition_channels > 0
+
+
+def _given(parts: Sequence[_Part | None]) -> list[_Part]:
+    """Return the parts; raises ValueError where a hole lacks one that its generator needs."""
+    given = [part for part in parts if part is not None]
+    if len(given) < len(parts):
+        raise ValueError('a hole lacks its silhouette, its keypoints or the person')
+    return given
 
 
 def _to_bgr(image: Float32Array) -> Float32Array:

@@ -13,18 +13,32 @@ from typing import TYPE_CHECKING
 
 from anon_ros import factory
 from anon_ros.audit.frame_regions import FrameRegions, from_plain
-from anon_ros.audit.manifest import REGIONS_NAME, SIDECAR, BagRecord, FileRecord, TopicRecord
+from anon_ros.audit.manifest import (
+    REGIONS_NAME,
+    SIDECAR,
+    BagRecord,
+    FileRecord,
+    FlagRecord,
+    TopicRecord,
+)
 from anon_ros.audit.regions_file import RegionsReader, RegionsWriter, Source
 from anon_ros.core.frame_anonymizer import Outcome
 from anon_ros.core.regions import Kind
-from anon_ros.core.settings import method_by_kind
+from anon_ros.core.settings import REALISTIC, Settings, method_by_kind
 from anon_ros.datasets.disk_set import DiskSet
 from anon_ros.datasets.files import IMAGE_SUFFIXES, copy, put_json, walk
 from anon_ros.datasets.formats import check_format, open_dataset
+from anon_ros.datasets.paper import LEAST_SIDE_PX
 from anon_ros.datasets.problems import ON_ERROR, Problems
-from anon_ros.datasets.protocols import PAPER_FACE_THRESHOLDS, PROTOCOLS, check_paper_method
+from anon_ros.datasets.protocols import (
+    PAPER_FACE_THRESHOLDS,
+    PROTOCOLS,
+    check_paper_method,
+    paper_sampling,
+)
 from anon_ros.datasets.records import ImageRecord
 from anon_ros.errors import InputError, OutputError, UsageError
+from anon_ros.gan.histograms import NONE, PERSON, SURROUNDINGS, Tones
 from anon_ros.runs.dataset_image import FACES, LEFT_AS_THEY_ARE, ImageWorker
 from anon_ros.runs.records import Run, new_header, write_records
 
@@ -34,7 +48,6 @@ if TYPE_CHECKING:
 
     from anon_ros.audit.manifest import Manifest
     from anon_ros.core.interfaces import RegionDetector
-    from anon_ros.core.settings import Settings
     from anon_ros.datasets.formats import DatasetReader
 
 PROBLEMS_NAME = 'problems.json'
@@ -43,6 +56,7 @@ JOBS_PER_WORKER = 4
 ALL_INDICES = 1 << 62
 NO_PART = 'a file that is no part of the dataset'
 UNNAMED = 'an image that no chosen annotation names'
+TAKEN_TONES = 'does not hold: the tones were taken from the people who were replaced'
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,8 @@ class DatasetJob:
     splits: as the format calls them, () for all. annotations: a COCO file beside the tree.
     on_error: stop at the first problem, or skip the image and count it.
     resume: go on where a run that was killed stopped. command: for the manifest.
+    The paper's protocol only: min_size: root of the least area of a body's crop, in px; smaller
+        people stay. reference: whose tones realistic people get, see anon_ros.gan.histograms.
     """
 
     source: Path
@@ -69,6 +85,8 @@ class DatasetJob:
     on_error: str = 'stop'
     resume: bool = False
     command: tuple[str, ...] = ()
+    min_size: int = LEAST_SIDE_PX
+    reference: str = SURROUNDINGS
 
 
 @dataclass
@@ -76,6 +94,7 @@ class DatasetResult:
     """
     What came of it.
 
+    weaknesses: why what was done does not hold, whatever it looks like.
     problems: how often what was wrong. left_out: images that were not written, by reason, and
     files that are no part of the dataset. untouched: people who are shown as they were, by
     reason; none with the safe protocol. splits: those that were asked for, () for all.
@@ -87,6 +106,7 @@ class DatasetResult:
     left_out: Mapping[str, int]
     untouched: Mapping[str, int]
     splits: tuple[str, ...] = ()
+    weaknesses: tuple[str, ...] = ()
 
     @property
     def is_short(self) -> bool:
@@ -118,7 +138,7 @@ def anonymize_dataset(
     run = Run(settings, job.command)
     if job.region == 'face' and job.faces != 'annotated' and detector is None:
         detector = factory.build_detector(settings, run.store)
-    worker = ImageWorker.of(job.source, partial, job, settings, detector, problems)
+    worker = ImageWorker.of(job, partial, settings, detector, problems, run.store)
     source = _source(job, reader)
     task = _Task(job, reader, worker, run, partial)
     header = new_header(source, settings)
@@ -130,6 +150,9 @@ def anonymize_dataset(
             writer.write(frame)
             task.count(frame)
             progress(frame.index + 1, -1)
+    weaknesses = tuple(_weaknesses(job))
+    for reason in weaknesses:
+        run.recorder.flag(FlagRecord(reason, '', 0, 0, job.region))
     task.copy_labels()
     put_json(partial / SIDECAR / PROBLEMS_NAME, {
         'counts': problems.counts, 'first': [str(problem) for problem in problems.first]})
@@ -137,7 +160,7 @@ def anonymize_dataset(
     _publish(partial, job.target)
     return DatasetResult(
         manifest, job.target / SIDECAR, problems.counts, task.left_out, task.untouched,
-        job.splits)
+        job.splits, weaknesses)
 
 
 @dataclass
@@ -182,7 +205,7 @@ class _Task:
         split = frame.topic.rsplit('/', 1)[0] if '/' in frame.topic else '.'
         self.run.recorder.frame(
             split, frame.stamp_ns, frame.regions, Outcome(frame.outcome).value,
-            frame.reason or None)
+            frame.reason or None, frame.synthesis)
         if frame.outcome == Outcome.MASKED.value:
             kind = frame.reason.split(': ', 1)[0] if frame.reason else 'no reason'
             self.left_out[kind] = self.left_out.get(kind, 0) + 1
@@ -256,11 +279,37 @@ def _checked(job: DatasetJob, settings: Settings) -> Settings:
         if value not in known:
             raise UsageError(f"{name}: '{value}' is none of {', '.join(known)}")
     settings = replace(settings, target=(job.region,))
+    kind, tones = REGIONS_OF[job.region], Tones(settings.histogram, job.reference)
+    method = method_by_kind(settings)[kind]
+    if settings.histogram != NONE and method != REALISTIC:
+        raise UsageError(f"histogram: '{method}' has no tones to fit; name --method {REALISTIC}")
+    if job.min_size < 1:
+        raise UsageError(f'min-size: {job.min_size} is below the least value 1')
     if job.protocol == 'paper':
-        check_paper_method(method_by_kind(settings)[REGIONS_OF[job.region]])
-        if settings.threshold(Kind.FACE) is None:
-            settings = replace(settings, face_threshold=PAPER_FACE_THRESHOLDS[job.format])
+        check_paper_method(method)
+        return _as_paper(settings, job.format, kind)
+    if job.min_size != LEAST_SIDE_PX:
+        raise UsageError('min-size: the safe protocol hides everybody; name --protocol paper')
+    if tones.takes_from_person:
+        raise UsageError(
+            f"reference: '{PERSON}' passes on his colours; only --protocol paper has it")
     return settings
+
+
+def _as_paper(settings: Settings, name: str, kind: Kind) -> Settings:
+    """Return settings with what the paper takes for all that nobody set."""
+    usual = Settings()
+    if settings.threshold(Kind.FACE) is None:
+        settings = replace(settings, face_threshold=PAPER_FACE_THRESHOLDS[name])
+    if (settings.sampling, settings.truncation) == (usual.sampling, usual.truncation):
+        settings = replace(settings, sampling=paper_sampling(name, kind), truncation=0.0)
+    return settings
+
+
+def _weaknesses(job: DatasetJob) -> Iterator[str]:
+    """Yield why a run does not hold what its pictures seem to promise."""
+    if job.reference == PERSON:
+        yield TAKEN_TONES
 
 
 def _prepare(job: DatasetJob) -> Path:
@@ -284,7 +333,8 @@ def _prepare(job: DatasetJob) -> Path:
 def _source(job: DatasetJob, reader: DatasetReader) -> Source:
     """Return what tells this dataset and what is done to it from others."""
     digest = hashlib.sha256(repr(
-        (job.format, job.region, job.protocol, job.faces, job.splits, job.on_error)).encode())
+        (job.format, job.region, job.protocol, job.faces, job.splits, job.on_error, job.min_size,
+         job.reference)).encode())
     try:
         for path in reader.label_files:
             digest.update(f'{path.name} {path.stat().st_size}\n'.encode())

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anon_ros import factory
 from anon_ros.audit.frame_regions import FrameRegions
 from anon_ros.core.frame_anonymizer import Outcome
 from anon_ros.core.regions import Kind, Regions
-from anon_ros.core.settings import method_by_kind
+from anon_ros.core.settings import REALISTIC, method_by_kind
 from anon_ros.datasets import paper
 from anon_ros.datasets.files import put
 from anon_ros.datasets.protocols import (
@@ -23,6 +23,8 @@ from anon_ros.datasets.protocols import (
 )
 from anon_ros.errors import FrameError, InputError, OutputError
 from anon_ros.media.compressed import open_compressed
+from anon_ros.runs.paper_method import PaperMethod, build_paper_method
+from anon_ros.runs.poses import Poses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from anon_ros.core.settings import Settings
     from anon_ros.datasets.problems import Problems
     from anon_ros.datasets.records import ImageRecord
+    from anon_ros.models.store import ModelStore
     from anon_ros.runs.dataset import DatasetJob
 
 FACES = ('all', 'matched', 'annotated')
@@ -50,30 +53,42 @@ class ImageWorker:
     lie about a picture that is masked.
     """
 
-    source: Path
+    job: DatasetJob
     target: Path
-    format: str
-    kind: Kind
-    protocol: str
-    faces: str
-    method: str
-    anonymizer: FrameAnonymizer
     detector: RegionDetector | None
     problems: Problems
     max_pixels: int
+    method: FrameAnonymizer | PaperMethod
+    poses: Poses | None
 
     @classmethod
     def of(
-        cls, source: Path, target: Path, job: DatasetJob, settings: Settings,
-        detector: RegionDetector | None, problems: Problems,
+        cls, job: DatasetJob, target: Path, settings: Settings, detector: RegionDetector | None,
+        problems: Problems, store: ModelStore,
     ) -> ImageWorker:
-        """Return the worker of a job."""
-        kind = Kind.from_label(job.region)
-        usual = 'matched' if job.protocol == 'paper' else 'all'
+        """
+        Return the worker of a job.
+
+        Raises ModelError where weights are missing, a generator's or those that find poses.
+        """
+        method: FrameAnonymizer | PaperMethod
+        if job.protocol == 'paper':
+            method = build_paper_method(job, settings, store)
+        else:
+            method = factory.build_anonymizer(settings, store)
         return cls(
-            source, target, job.format, kind, job.protocol, job.faces or usual,
-            method_by_kind(settings)[kind], factory.build_anonymizer(settings), detector,
-            problems, int(settings.max_megapixels * 1e6))
+            job, target, detector, problems, int(settings.max_megapixels * 1e6), method,
+            _build_poses(job, settings, store))
+
+    @property
+    def kind(self) -> Kind:
+        """What of people is hidden."""
+        return Kind.from_label(self.job.region)
+
+    @property
+    def faces(self) -> str:
+        """Which faces are hidden."""
+        return self.job.faces or ('matched' if self.job.protocol == 'paper' else 'all')
 
     @property
     def needs_no_labels(self) -> bool:
@@ -100,53 +115,61 @@ class ImageWorker:
             return _told(record, index, size_wh, Regions.empty(), Outcome.MASKED, reason)
 
     def _write(self, record: ImageRecord, index: int) -> FrameRegions:
-        path = self.source / record.path
+        path = self.job.source / record.path
         try:
             data = path.read_bytes()
         except OSError as error:
             raise FrameError(self.problems.report(
                 'missing image', path, record.id, str(error.strerror))) from error
-        target = self.target / record.path
-        if self.protocol == 'paper':
-            return self._by_paper(record, index, data, target)
+        if isinstance(self.method, PaperMethod):
+            return self._by_paper(self.method, record, index, data)
+        return self._safely(self.method, record, index, data)
+
+    def _safely(
+        self, method: FrameAnonymizer, record: ImageRecord, index: int, data: bytes
+    ) -> FrameRegions:
+        path = self.job.source / record.path
         try:
             frame = open_compressed(data, max_pixels=self.max_pixels)
         except FrameError as error:
             raise FrameError(
                 self.problems.report('damaged image', path, record.id, str(error))) from error
         self._check_size(record, frame.size_wh)
-        people, _ = choose(record, self.format, self.protocol)
-        bodies = to_regions(people, frame.size_wh, growth=SAFE_GROWTH)
-        if self.kind is Kind.BODY:
-            regions = bodies
-        else:
+        people, _ = choose(record, self.job.format, self.job.protocol)
+        bodies = to_regions(
+            people, frame.size_wh, growth=SAFE_GROWTH, with_keypoints=self.poses is not None)
+        if self.kind is Kind.FACE:
             regions = self._faces(record, frame.view_bgr(), bodies)
-        done = self.anonymizer.anonymize(frame, regions)
-        put(target, data if done.payload is None else done.payload)
-        return _told(record, index, frame.size_wh, regions, done.outcome)
+        elif self.poses is not None and len(bodies):
+            regions = self.poses.complete(bodies, frame.view_bgr())
+        else:
+            regions = bodies
+        done = method.anonymize(frame, regions, record.path)
+        put(self.target / record.path, data if done.payload is None else done.payload)
+        return replace(
+            _told(record, index, frame.size_wh, regions, done.outcome), synthesis=done.synthesis)
 
     def _by_paper(
-        self, record: ImageRecord, index: int, data: bytes, target: Path
+        self, method: PaperMethod, record: ImageRecord, index: int, data: bytes
     ) -> FrameRegions:
         try:
             open_compressed(data, max_pixels=self.max_pixels)
             image = paper.decode(data)
         except FrameError as error:
             raise FrameError(self.problems.report(
-                'damaged image', self.source / record.path, record.id, str(error))) from error
+                'damaged image', self.job.source / record.path, record.id, str(error))) from error
         size_wh = (image.shape[1], image.shape[0])
         self._check_size(record, size_wh)
-        people, skipped = choose(record, self.format, self.protocol)
-        bodies = to_regions(people, size_wh)
-        if self.kind is Kind.BODY:
-            regions, small = bodies, paper.hide_bodies(image, bodies, self.method)
-        else:
-            regions = self._faces(record, image, bodies)
-            small = paper.hide_faces(image, regions, self.method)
+        people, skipped = choose(record, self.job.format, self.job.protocol)
+        bodies = to_regions(people, size_wh, with_keypoints=self.poses is not None)
+        if self.poses is not None:
+            bodies = self.poses.complete(bodies, image)
+        regions = bodies if self.kind is Kind.BODY else self._faces(record, image, bodies)
+        small = method.hide(image, regions, record.path)
         if small:
             skipped['too small'] = small
         is_changed = len(regions) > small
-        put(target, paper.encode(image, data) if is_changed else data)
+        put(self.target / record.path, paper.encode(image, data) if is_changed else data)
         reason = LEFT_AS_THEY_ARE + json.dumps(skipped) if skipped else ''
         outcome = Outcome.ANONYMIZED if is_changed else Outcome.UNCHANGED
         return _told(record, index, size_wh, regions, outcome, reason)
@@ -167,6 +190,16 @@ class ImageWorker:
             raise FrameError(self.problems.report(
                 'mixed image sizes', record.path, record.id,
                 f'{size_wh[0]}x{size_wh[1]} px, annotated as {width}x{height} px'))
+
+
+def _build_poses(job: DatasetJob, settings: Settings, store: ModelStore) -> Poses | None:
+    """Return who knows the poses of bodies; None where nobody is going to ask."""
+    if job.region != 'body' or method_by_kind(settings)[Kind.BODY] != REALISTIC:
+        return None
+    # The paper hides only people of COCO whose keypoints somebody placed.
+    if job.protocol == 'paper' and job.format == 'coco':
+        return Poses()
+    return Poses.load(store, factory.thread_count(settings))
 
 
 def _told(

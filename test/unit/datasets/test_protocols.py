@@ -10,6 +10,7 @@ from anon_ros.datasets.protocols import (
     check_paper_method,
     choose,
     match_faces,
+    paper_sampling,
     to_regions,
 )
 from anon_ros.datasets.records import ImageRecord, Instance
@@ -44,11 +45,9 @@ def test_the_paper_skips_whom_its_scripts_skip(instance, name, reason):
     assert choose(record, name, 'safe') == ([instance], {})
 
 
-def test_the_paper_has_two_methods_here():
-    for method in ('blur', 'mask-out'):
+def test_the_paper_has_three_methods():
+    for method in ('blur', 'mask-out', 'realistic'):
         check_paper_method(method)
-    with pytest.raises(UsageError, match='not available here'):
-        check_paper_method('realistic')
     with pytest.raises(UsageError, match="no method 'pixelate'"):
         check_paper_method('pixelate')
 
@@ -96,6 +95,27 @@ def test_people_without_silhouette_match_by_their_box():
     people = Regions.of([[10, 10, 30, 60]], Kind.BODY)
     faces = Regions.of([[12, 10, 24, 24]], Kind.FACE)
     assert len(match_faces(faces, people, SIZE_WH)) == 1
+
+
+def test_keypoints_come_along_where_they_are_asked_for():
+    half = POINTS[:8] + NOWHERE[8:]
+    people = [
+        person(keypoints=half), Instance('2', 'rider', (50.0, 10.0, 60.5, 30.0)),
+        person(keypoints=tuple((1.0, 2.0, 2.0) for _ in range(17)))]
+    assert to_regions(people, SIZE_WH).keypoints is None
+    keypoints = to_regions(people, SIZE_WH, with_keypoints=True).keypoints
+    assert keypoints.shape == (3, 17, 3)
+    assert (keypoints[0, :8] == 1).all()
+    assert np.isnan(keypoints[0, 8:]).all()
+    assert np.isnan(keypoints[1]).all()
+    assert (keypoints[2] == [1, 2, 1]).all()
+    assert to_regions([], SIZE_WH, with_keypoints=True).keypoints.shape == (0, 17, 3)
+
+
+def test_styles_are_drawn_as_in_the_papers_scripts():
+    assert [paper_sampling(name, Kind.FACE) for name in ('coco', 'cityscapes', 'bdd100k')] == [
+        'mean', 'mean', 'multi-modal']
+    assert paper_sampling('coco', Kind.BODY) == 'multi-modal'
 
 
 def test_annotated_faces_are_instances_or_of_the_whole_body():

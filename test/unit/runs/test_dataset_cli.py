@@ -52,7 +52,7 @@ def test_bad_usage_is_one_line_and_2(source, tmp_path):
     result = run('dataset', source, tmp_path / 'out', '--format', 'coco', '--protocol', 'paper')
     assert result.exit_code == 2
     assert result.stderr.count('\n') == 1
-    assert 'name --method blur or mask-out' in result.stderr
+    assert 'name --method blur or mask-out or realistic' in result.stderr
     for arguments, text in (
         (('--distance', '5'), '--distance needs'), (('--shares', '1,2'), 'no train,val,test'),
     ):
