@@ -19,13 +19,14 @@ EXTRAS = {
     'gpu': ['onnxruntime-gpu>=1.17'],
     'people': ['torch>=2.5', 'torchvision>=0.20'],
     'demo': ['scikit-image>=0.22'],
+    'sign': ['cryptography>=42'],
     'review': ['starlette>=0.40', 'uvicorn>=0.30'],
 }
 EXTRAS['attack'] = [
     'dlib-bin>=20.0', 'face-recognition-models>=0.3', 'onnxruntime>=1.17', 'rapidocr>=3.8',
 ]
 EXTRAS['dev'] = [
-    *EXTRAS['attack'], *EXTRAS['demo'], *EXTRAS['review'], *EXTRAS['ros'],
+    *EXTRAS['attack'], *EXTRAS['demo'], *EXTRAS['review'], *EXTRAS['ros'], *EXTRAS['sign'],
     'colcon-common-extensions>=0.3', 'coverage>=7.4', 'hypothesis>=6.90', 'mcap>=1.1',
     'mypy>=1.10', 'onnx>=1.16', 'onnxruntime>=1.17', 'playwright>=1.45', 'pytest>=8.0',
     'pytest-cov>=5.0', 'ruff>=0.6', 'types-PyYAML',
