@@ -168,6 +168,20 @@ class ChainWriter:
         if link.fate != Fate.COPIED or len(self._buffer) >= _BUFFER_BYTES:
             self._flush()
 
+    def number(self, topic: tuple[str, str]) -> int:
+        """Return a topic's number, for copied()."""
+        return self._numbers[topic]
+
+    def copied(
+        self, number: int, log_ns: int, publish_ns: int, sequence: int, data: bytes | memoryview
+    ) -> None:
+        """Append the record of a message that kept its bytes: most messages of most bags."""
+        found = message_hash(log_ns, publish_ns, sequence, data)
+        self._buffer += _RECORD.pack(number, 0, log_ns, found, found)
+        self.count += 1
+        if len(self._buffer) >= _BUFFER_BYTES:
+            self._flush()
+
     def close(self) -> None:
         """Bring everything to the disk."""
         if self._file.closed:

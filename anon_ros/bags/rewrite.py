@@ -85,6 +85,7 @@ class Rewriter:
         self._index = 0
         self._plain: set[Connection] = set()
         self._actions: dict[Connection, tuple[Action, bool]] = {}
+        self._numbers: dict[Connection, int] = {}
         self._waiting: deque[TargetFile] = deque()
 
     def run(self, progress: Callable[[Progress], None]) -> None:
@@ -121,7 +122,7 @@ class Rewriter:
             return
         if self._waiting[0] is not target:
             self._reach(target)
-        self._link(message, Fate.COPIED)
+        self._link_copy(message)
         target.write(message, message.data)
 
     def _take(self, message: Message, target: TargetFile, *, is_context: bool) -> None:
@@ -187,18 +188,22 @@ class Rewriter:
         if item.action is Action.ANONYMIZE:
             self._write_frame(item, item.result())
         elif item.action is Action.COPY:
-            self._link(item.message, Fate.COPIED)
+            self._link_copy(item.message)
             item.target.write(item.message, item.message.data)
         else:
             is_planned = self._plan.action(item.message.connection) is Action.DROP
-            self._link(item.message, Fate.DROPPED if is_planned else Fate.WITHHELD)
+            fate = Fate.DROPPED if is_planned else Fate.WITHHELD
+            link = Link(fate, hash_of(item.message), NOTHING)
+            self._chain.write(topic_of(item.message.connection), item.message.log_ns, link)
             item.target.drop(item.message)
 
-    def _link(self, message: Message, fate: Fate) -> None:
-        """Write down a message that goes over as it is, or not at all."""
-        found = hash_of(message)
-        link = Link(fate, found, found if fate.is_kept else NOTHING)
-        self._chain.write(topic_of(message.connection), message.log_ns, link)
+    def _link_copy(self, message: Message) -> None:
+        """Write down a message that goes over as it is."""
+        connection, log_ns, publish_ns, sequence, data = message[:5]
+        number = self._numbers.get(connection)
+        if number is None:
+            number = self._numbers[connection] = self._chain.number(topic_of(connection))
+        self._chain.copied(number, log_ns, publish_ns, sequence, data)
 
     def _recall(self, message: Message, action: Action) -> None:
         """Write down again what a run that was killed had in memory only: copied messages."""
@@ -209,7 +214,7 @@ class Rewriter:
                 f'{self._target.path}: the chain of the run that is to go on has lost records, '
                 'by a power cut perhaps; remove the .partial folder and start anew'
             )
-        self._link(message, Fate.COPIED)
+        self._link_copy(message)
 
     def _write_frame(self, item: Item, rendering: Rendering) -> None:
         message, regions = item.message, item.regions or Regions.empty()
