@@ -44,6 +44,8 @@ def run(
         min=0, help='Threads of each training; 0 for all cores.')] = 0,
     loaders: Annotated[int, typer.Option(
         min=0, help='Processes of each training that decode images.')] = 0,
+    report_only: Annotated[bool, typer.Option(
+        '--report-only', help='Make and train nothing; report what is there.')] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Train on each variant, test on the original, write the table and the report."""
@@ -62,7 +64,7 @@ def run(
         plan_study = replace(plan_study, model=replace(plan_study.model, start=start))
     plan = StudyPlan(
         plan_study, data, out, tuple(only or ()), Crew(jobs, processes), device, threads,
-        loaders, annotations)
+        loaders, annotations, not report_only)
     columns = (
         TextColumn('{task.description}'), BarColumn(), TextColumn('{task.fields[count]}'),
         TimeElapsedColumn(), TimeRemainingColumn())

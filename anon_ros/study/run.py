@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from anon_ros import __version__
 from anon_ros.audit import typed_json
@@ -62,7 +64,7 @@ class StudyPlan:
     data: the dataset's root. out: a folder that grows. only: names of variants, () for all; the
     others keep what they have. crew: how trainings run side by side.
     threads: of each training and of the making of images, 0 for all cores. loaders: processes
-    that decode images for each training.
+    that decode images for each training. trains: False to report what is there.
     """
 
     study: Study
@@ -74,6 +76,7 @@ class StudyPlan:
     threads: int = 0
     loaders: int = 0
     annotations: Path | None = None
+    trains: bool = True
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def run_study(plan: StudyPlan, progress: Progress = lambda *_: None) -> StudyRes
     splits = _read_labels(plan, progress)
     for number, variant in enumerate(chosen):
         progress(f'making {variant.name}', number, len(chosen))
-        if not variant.is_original:
+        if plan.trains and not variant.is_original:
             make_variant(
                 variant, plan.data, variant_folder(plan, variant), plan.study.dataset,
                 settings[variant.name])
@@ -104,13 +107,10 @@ def run_study(plan: StudyPlan, progress: Progress = lambda *_: None) -> StudyRes
     val = survey(plan.data, splits.val, plan.out / 'labels/val-images.json')
     jobs = _jobs(plan, images, val, splits)
     names = {variant.name for variant in chosen}
-
-    def iterations(done: int, total: int) -> None:
-        progress('training', done, total)
-
-    Trainings([job for job in jobs if job.variant in names], plan.out, plan.crew).run(iterations)
+    wanted = [job for job in jobs if job.variant in names] if plan.trains else []
+    measured = _train_and_measure(plan, wanted, images, splits, progress)
     found = tuple(
-        _result(plan, variant, images.get(variant.name), jobs, splits, progress)
+        _result(plan, variant, images.get(variant.name), jobs, splits, measured)
         for variant in plan.study.variants)
     result = StudyResult(
         __version__, plan.study, found, len(splits.train), _people(splits.train),
@@ -197,18 +197,56 @@ def _jobs(
         for seed in study.seeds for variant in study.variants if variant.name in images]
 
 
+class _Measured(NamedTuple):
+    agreement: tuple[Agreement, ...]
+    why_not: str
+    privacy: Privacy | None
+
+
+def _measure_all(
+    plan: StudyPlan, images: dict[str, VariantImages], splits: _Splits, progress: Progress,
+    stop: threading.Event,
+) -> dict[str, _Measured]:
+    found = {}
+    for number, variant in enumerate(plan.study.variants):
+        progress(f'measuring {variant.name}', number, len(plan.study.variants))
+        known = images.get(variant.name)
+        if known is not None and not stop.is_set():
+            found[variant.name] = _Measured(
+                *_agreement(plan, variant, known, splits),
+                _privacy(plan, variant, known, splits))
+    return found
+
+
+def _train_and_measure(
+    plan: StudyPlan, jobs: Sequence[TrainingJob], images: dict[str, VariantImages],
+    splits: _Splits, progress: Progress,
+) -> dict[str, _Measured]:
+    """Train; measure beside it, since the trainings are processes of their own."""
+    def iterations(done: int, total: int) -> None:
+        progress('training', done, total)
+
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        measures = pool.submit(_measure_all, plan, images, splits, progress, stop)
+        try:
+            Trainings(jobs, plan.out, plan.crew).run(iterations)
+        except BaseException:
+            stop.set()
+            raise
+        return measures.result()
+
+
 def _result(
     plan: StudyPlan, variant: Variant, images: VariantImages | None,
-    jobs: Sequence[TrainingJob], splits: _Splits, progress: Progress,
+    jobs: Sequence[TrainingJob], splits: _Splits, measured: dict[str, _Measured],
 ) -> VariantResult:
     if images is None:
         return VariantResult(variant.name, None, note='not made yet')
     seeds = tuple(
         _seed_result(plan, job, splits) for job in jobs
         if job.variant == variant.name and is_complete(job, job.folder(plan.out)))
-    progress(f'measuring {variant.name}', 0, -1)
-    agreement, why_not = _agreement(plan, variant, images, splits)
-    privacy = _privacy(plan, variant, images, splits)
+    agreement, why_not, privacy = measured[variant.name]
     notes = [why_not, privacy.note if privacy is not None else '',
              '' if seeds else 'not trained yet', *images.weaknesses]
     return VariantResult(
