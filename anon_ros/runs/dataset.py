@@ -134,11 +134,12 @@ def anonymize_dataset(
     problems = Problems(job.on_error)
     reader = open_dataset(
         job.source, job.format, problems, splits=job.splits, annotations=job.annotations)
-    partial = _prepare(job)
+    partial = _find_place(job)
     run = Run(settings, job.command)
     if job.region == 'face' and job.faces != 'annotated' and detector is None:
         detector = factory.build_detector(settings, run.store)
     worker = ImageWorker.of(job, partial, settings, detector, problems, run.store)
+    _prepare(partial, is_resumed=job.resume)
     source = _source(job, reader)
     task = _Task(job, reader, worker, run, partial)
     header = new_header(source, settings)
@@ -312,22 +313,25 @@ def _weaknesses(job: DatasetJob) -> Iterator[str]:
         yield TAKEN_TONES
 
 
-def _prepare(job: DatasetJob) -> Path:
-    """Return the folder to write into; nothing of an earlier run is left unless resumed."""
+def _find_place(job: DatasetJob) -> Path:
+    """Return the folder to write into, which need not be there yet."""
     if job.target.exists():
         raise OutputError(f'{job.target} exists already; name another target, or move it')
     if job.target.resolve().is_relative_to(job.source.resolve()):
         raise UsageError(f'{job.target} lies inside {job.source}; name a target elsewhere')
-    partial = job.target.with_name(job.target.name + '.partial')
+    return job.target.with_name(job.target.name + '.partial')
+
+
+def _prepare(partial: Path, *, is_resumed: bool) -> None:
+    """Make the folder to write into; nothing of an earlier run is left unless it is resumed."""
     try:
-        if partial.exists() and not job.resume:
+        if partial.exists() and not is_resumed:
             if not (partial / SIDECAR / REGIONS_NAME).is_file():
                 raise OutputError(f'{partial} exists and is no dataset begun here; move it')
             shutil.rmtree(partial)
         (partial / SIDECAR).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f'{partial}: cannot be written: {error.strerror}') from error
-    return partial
 
 
 def _source(job: DatasetJob, reader: DatasetReader) -> Source:

@@ -60,4 +60,6 @@ def _realistic(settings: Settings, kind: Kind, tones: Tones, store: ModelStore) 
 
     # The paper's seed is 0: without another one a run gives the same people again.
     key = run_key(settings, settings.seed)
-    return RealisticFiller(Synthesizer(inpainter), key, tones.takes_from_person)
+    synthesizer = Synthesizer(inpainter)
+    synthesizer.try_out()
+    return RealisticFiller(synthesizer, key, tones.takes_from_person)

@@ -30,7 +30,6 @@ SIZE_WH = (160, 120)
 NEAR, FAR, RIDER = (20, 20, 40, 70), (45, 30, 30, 40), (120, 40, 20, 40)
 """x, y, width, height; the two persons overlap."""
 FACE = (30.0, 24.0, 46.0, 42.0)
-FORMATS = ('coco', 'cityscapes', 'bdd100k')
 
 
 @pytest.fixture(scope='module')
@@ -126,8 +125,9 @@ def run(*arguments):
     return CliRunner().invoke(app, [str(each) for each in arguments])
 
 
-@pytest.mark.parametrize('network', ['body', 'triagan'])
-@pytest.mark.parametrize('name', FORMATS)
+@pytest.mark.parametrize(('name', 'network'), [
+    ('coco', 'body'), ('cityscapes', 'triagan'), ('bdd100k', 'body'),
+])
 def test_persons_are_replaced_and_nobody_else(tmp_path, models, weights, name, network):
     source, target = make(tmp_path / 'source', name), tmp_path / 'out'
     result = run(
@@ -155,8 +155,7 @@ def test_styles_are_drawn_as_the_paper_does_unless_they_are_chosen(
 ):
     source = make(tmp_path / 'source', name, count=1)
     for given, expected in (
-        ({}, (sampling, 0.0)), ({'truncation': 1.0}, ('truncated', 1.0)),
-        ({'sampling': 'multi-modal'}, ('multi-modal', 0.7)),
+        ({}, (sampling, 0.0)), ({'sampling': 'multi-modal'}, ('multi-modal', 0.7)),
     ):
         target = tmp_path / f'out{len(given)}{given.get("sampling", "")}'
         result = anonymize_dataset(
@@ -166,11 +165,11 @@ def test_styles_are_drawn_as_the_paper_does_unless_they_are_chosen(
         assert (used['sampling'], used['truncation']) == expected
 
 
-@pytest.mark.parametrize('histogram', ['none', 'equalize', 'match', 'optimize'])
-@pytest.mark.parametrize(('network', 'region', 'at'), [
-    ('body', 'body', NEAR), ('face', 'face', (30, 24, 16, 18)),
+@pytest.mark.parametrize(('region', 'at', 'histogram'), [
+    ('body', NEAR, 'none'), ('body', NEAR, 'match'), ('face', (30, 24, 16, 18), 'equalize'),
+    ('face', (30, 24, 16, 18), 'optimize'),
 ])
-def test_the_hole_is_no_input(tmp_path, weights, network, region, at, histogram):
+def test_the_hole_is_no_input(tmp_path, weights, region, at, histogram):
     # One person only: of two, the paper paints the smaller while the larger is to be seen.
     faces = 'annotated' if region == 'face' else None
     images = []
@@ -178,7 +177,7 @@ def test_the_hole_is_no_input(tmp_path, weights, network, region, at, histogram)
         source = make(tmp_path / name, 'coco', change_at=change_at)
         anonymize_dataset(
             job(source, tmp_path / f'{name}_out', region=region, faces=faces, min_size=50),
-            settings_for(weights, network, histogram=histogram))
+            settings_for(weights, region, histogram=histogram))
         images.append(read(tmp_path / f'{name}_out'))
         assert np.abs(part(read(source), at) - part(images[-1], at)).mean() > 5
     assert (images[0] == images[1]).all()
@@ -265,4 +264,4 @@ def test_missing_weights_are_named_before_the_first_image(tmp_path, weights):
             anonymize_dataset(
                 job(source, tmp_path / 'out', region=region, faces='annotated'),
                 replace(settings_for(weights, 'body'), weights=(given,)))
-        assert not (tmp_path / 'out').exists()
+        assert not list(tmp_path.glob('out*'))
