@@ -44,7 +44,7 @@ LOOKS = 4
 LEAST_HEIGHT_PX = {Kind.FACE: 8.0, Kind.BODY: 24.0}
 _AROUND = 0.6
 _THRESHOLD = 0.15
-_WHY_NOT = 'who is who is not annotated'
+_WHY_NOT = f'fewer than {LEAST_CASES} people are known to be seen twice'
 
 
 def gather(
