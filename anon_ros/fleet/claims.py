@@ -83,21 +83,31 @@ class Claims:
 
     def finish(self, bag: Bag, claim: Claimed, outcome: Outcome) -> None:
         """Write down that a bag is done, and give it back."""
-        self._settle(bag, self._state(claim.fingerprint, outcome=outcome))
+        self._settle(bag, claim, self._state(claim.fingerprint, outcome=outcome))
 
     def give_up(self, bag: Bag, claim: Claimed, cause: str) -> None:
         """Write down why a bag is not done, remove what there is of it, and give it back."""
-        self._target.remove(staging_name(bag.name))
-        self._settle(bag, replace(
-            self._state(claim.fingerprint), status='failed', error=cause))
-
-    def give_back(self, bag: Bag) -> None:
-        """Let somebody else have a bag as it is."""
-        self._leases.release(bag.name)
-
-    def _settle(self, bag: Bag, state: BagState) -> None:
+        state = replace(self._state(claim.fingerprint), status='failed', error=cause)
         try:
-            write_state(self._target, bag.name, state)
+            self.clear(bag, claim)
+            self._target.remove(staging_name(bag.name))
+        finally:
+            self._settle(bag, claim, state)
+
+    def clear(self, bag: Bag, claim: Claimed) -> None:
+        """
+        Remove what a try that broke off has left at a bag's place.
+
+        Nothing else can be there: it was free when the bag was claimed. A bag that another run
+        has taken over is left alone.
+        """
+        if claim.lease.is_held(self._target) and self._is_there(bag):
+            withdraw(self._target, bag.name)
+
+    def _settle(self, bag: Bag, claim: Claimed, state: BagState) -> None:
+        try:
+            if claim.lease.is_held(self._target):
+                write_state(self._target, bag.name, state)
         finally:
             self._leases.release(bag.name)
 

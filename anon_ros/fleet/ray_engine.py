@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,6 +160,8 @@ class RayEngine:
     def _connect(self) -> None:
         if self._ray.is_initialized():
             return
+        # A cluster that is started here tells nobody that it was used.
+        os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
         options = {'include_dashboard': False} if self._options.address == LOCAL else {}
         try:
             self._ray.init(

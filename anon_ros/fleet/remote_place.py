@@ -115,6 +115,7 @@ class RemotePlace:
                 for tail in names:
                     self._fs.cp_file(self._path(aside + tail), self._path(name + tail))
         finally:
+            # Where it breaks off, half a bag stays until its next try: see claims.
             self.remove(aside)
 
     def _path(self, name: str) -> str:

@@ -198,12 +198,18 @@ class Schedule:
 
     def _start(self, slot: int, waiting: _Waiting) -> None:
         work, part = waiting.work, waiting.part
+        work.tries[part] += 1
+        if part is None and work.tries[part] > 1:
+            try:
+                self._claims.clear(work.bag, work.claim)
+            except AnonError as error:
+                self._take_failure(work, part, failure_of(error))
+                return
         task: Task = LookTask(work.bag, part) if part is not None else RewriteTask(
             work.bag, work.claim.lease, work.claim.fingerprint,
             seed_of(self._key, work.claim.fingerprint), key_id(self._key),
             tuple(work.looks[each] for each in work.parts),
         )
-        work.tries[part] += 1
         self._running[slot] = work, part
         self._engine.start(slot, task)
 

@@ -123,7 +123,7 @@ class Fleet:
     def run(self, settings=SETTINGS, workers=0, detector=MagentaDetector, pace=FAST, **options):
         """Run it on as many processes, 0 for this one; return the result."""
         engine = run.LocalEngine if workers else InlineEngine
-        workers = workers if isinstance(workers, Workers) else Workers(workers or 1)
+        workers = Workers(workers or 1) if isinstance(workers, int) else workers
         job = FleetJob(**{
             'source': str(self.source), 'target': str(self.target), 'work': self.work,
             'new_detector': detector, **options,
