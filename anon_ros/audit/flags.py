@@ -32,8 +32,8 @@ NO_VEHICLE = 'a plate outside every vehicle'
 
 @dataclass
 class _Person:
-    first: FlagRecord
-    is_tall: bool = False
+    shown: FlagRecord
+    height_px: float = 0.0
     has_face: bool = False
 
 
@@ -59,7 +59,11 @@ def find_flags(
 
 
 def people_without_face(frames: Iterable[FrameRegions]) -> Iterator[FlagRecord]:
-    """Yield a flag for each track of a tall enough person in none of whose frames is a face."""
+    """
+    Yield a flag for each track of a tall enough person in none of whose frames is a face.
+
+    It names the frame in which the person is the highest: there it shows best.
+    """
     people: dict[tuple[str, int], _Person] = {}
     for frame in frames:
         bodies, faces = frame.regions.of_kind(Kind.BODY), frame.regions.of_kind(Kind.FACE)
@@ -67,15 +71,17 @@ def people_without_face(frames: Iterable[FrameRegions]) -> Iterator[FlagRecord]:
         for box, track in zip(bodies.boxes_xyxy, bodies.track_ids.tolist(), strict=True):
             # Without tracks every sighting is somebody else.
             key = (frame.topic, track) if track != NO_TRACK else (frame.topic, -2 - len(people))
-            person = people.setdefault(key, _Person(FlagRecord(
-                NO_FACE, frame.topic, frame.index, frame.stamp_ns, Kind.BODY.label
-            )))
-            person.is_tall |= bool(box[3] - box[1] >= LEAST_PERSON_PX)
+            flag = FlagRecord(
+                NO_FACE, frame.topic, frame.index, frame.stamp_ns, Kind.BODY.label)
+            person = people.setdefault(key, _Person(flag))
+            height_px = float(box[3] - box[1])
+            if height_px > person.height_px:
+                person.shown, person.height_px = flag, height_px
             inside = (centres >= box[:2]) & (centres <= box[2:])
             person.has_face |= bool(np.any(inside.all(axis=1)))
     for person in people.values():
-        if person.is_tall and not person.has_face:
-            yield person.first
+        if person.height_px >= LEAST_PERSON_PX and not person.has_face:
+            yield person.shown
 
 
 def _bounded(found: Iterable[FlagRecord]) -> Flags:

@@ -183,7 +183,11 @@ class StageTiming:
 
 @dataclass(frozen=True)
 class FlagRecord:
-    """One thing to look at: why, and the first frame where it is; index: of its message."""
+    """
+    One thing to look at: why, and a frame where it is.
+
+    index: of its message among all of the recording.
+    """
 
     reason: str
     topic: str

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from anon_ros.audit.flags import NO_VEHICLE
-from anon_ros.audit.manifest import FlagRecord
 from anon_ros.bags import messages
 from anon_ros.bags.camera_types import PayloadKind
 from anon_ros.bags.links import link_of
@@ -196,29 +194,23 @@ def _sight(frame: Frame, message: Message, tools: Tools) -> Look:
         regions = tools.detector.detect(image_bgr)
     return Look(
         Sighting(_stamp_ns(message), regions, frame.size_wh, thumbnail(image_bgr)),
-        stray_plates=_flag_stray_plates(
+        stray_plates=_stray_plates(
             regions, message, tools, lambda: _count_stray_plates(image_bgr, regions, tools)),
     )
 
 
 def _recall(found: Look, message: Message, tools: Tools) -> Look:
-    _flag_stray_plates(found.sighting.regions, message, tools, lambda: found.stray_plates)
-    return found
+    return replace(found, stray_plates=_stray_plates(
+        found.sighting.regions, message, tools, lambda: found.stray_plates))
 
 
-def _flag_stray_plates(
+def _stray_plates(
     regions: Regions, message: Message, tools: Tools, count: Callable[[], int]
 ) -> int:
-    """Flag the plates on no vehicle in one frame of a second: cars do not come and go faster."""
-    topic, second = message.connection.topic, message.log_ns // 10**9
+    """Count the plates on no vehicle in one frame of a second: cars do not come and go faster."""
     is_plate = regions.kinds == int(Kind.PLATE)
-    if not is_plate.any() or not tools.recorder.is_first(topic, second):
-        return 0
-    stray = count()
-    for _ in range(stray):
-        tools.recorder.flag(FlagRecord(
-            NO_VEHICLE, topic, message.ordinal, message.log_ns, Kind.PLATE.label))
-    return stray
+    topic, second = message.connection.topic, message.log_ns // 10**9
+    return count() if is_plate.any() and tools.recorder.is_first(topic, second) else 0
 
 
 def _count_stray_plates(image_bgr: UInt8Array, regions: Regions, tools: Tools) -> int:

@@ -15,9 +15,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from anon_ros.audit.flags import NO_VEHICLE
+from anon_ros.audit.manifest import FlagRecord
 from anon_ros.bags import jobs
 from anon_ros.bags.topics import Action
-from anon_ros.core.regions import Regions
+from anon_ros.core.regions import Kind, Regions
 from anon_ros.tracking.renumbering import Renumbering
 
 if TYPE_CHECKING:
@@ -179,6 +181,11 @@ class CameraStream:
         for item, seen in zip(batch.items, looks, strict=True):
             batch.withheld = batch.withheld or seen.reason
             self._tracked.append((batch, item))
+            for _ in range(seen.stray_plates):
+                self._tools.recorder.flag(FlagRecord(
+                    NO_VEHICLE, item.message.connection.topic, item.index,
+                    seen.sighting.stamp_ns, Kind.PLATE.label,
+                ))
             self._settle(self._tracker.push(self._sized(seen.sighting, item)))
 
     def _sized(self, sighting: Sighting, item: Item) -> Sighting:

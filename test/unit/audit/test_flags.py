@@ -40,6 +40,15 @@ def test_a_person_whose_face_shows_once_is_none():
     assert flags_of(seen).counts == {NO_FACE: 1}
 
 
+def test_a_person_is_shown_where_it_is_the_highest():
+    heights = [60, 150, 200, 90]
+    seen = [
+        frame(i, tracked([10, 10, 60, 10 + height], Kind.BODY, 1))
+        for i, height in enumerate(heights)
+    ]
+    assert [flag.index for flag in flags_of(seen).first] == [2]
+
+
 def test_small_people_and_other_targets_raise_no_flag():
     small = [frame(0, tracked([10, 10, 20, 50], Kind.BODY, 1))]
     assert flags_of(small).counts == {}
