@@ -112,7 +112,7 @@ class Settings:
         choices=SAMPLINGS,
     )
     truncation: float = _setting(
-        0.7, 'How far realistic people are drawn from there, 0..1; 1 is as far as they come.',
+        0.4, 'How far realistic people are drawn from there, 0..1; 1 is as far as they come.',
         minimum=0.0, maximum=1.0,
     )
     histogram: str = _setting(

@@ -109,6 +109,12 @@ _TABLE = (
         input='BGR 0..255, any size that is a multiple of 32', threshold=0.4,
     ),
     ModelCard(
+        name='face-gan', task='realistic faces of people who do not exist',
+        file='face.safetensors', source=ShippedSource('gan/weights/face.safetensors'),
+        sha256='57fec3093585fe7b4eb3e2cbead2379060c5d1844efa82048269362e865fdf38',
+        size_bytes=1053222, licence='Apache-2.0', input='RGB -1..1, 64x64, and a mask',
+    ),
+    ModelCard(
         name='yolox-nano', task='boxes of the 80 COCO classes; class 0 is a person',
         file='yolox_nano.onnx',
         source=_raw(
