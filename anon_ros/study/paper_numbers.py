@@ -33,6 +33,7 @@ _ROWS = {
     ('body', 'mask-out'): PaperRow(15.33, 25.53, 0.00, 0.07, 3.90),
     ('body', 'realistic'): PaperRow(17.03, 28.90, 12.77, 23.50, 5.80),
 }
+_NO_METHOD = frozenset({'faces', 'weights'})
 _NAIVE = PaperRow(15.83, 26.60, 4.73, 9.27, 6.07)
 _LEAST_16 = PaperRow(17.30, 29.8, 13.40, 25.2, 6.95)
 _LEAST_32 = PaperRow(18.40, 32.6, 19.87, 41.8, 5.97)
@@ -44,8 +45,8 @@ def paper_row(variant: Variant) -> PaperRow | None:
         return ORIGINAL
     if variant.protocol != 'paper':
         return None
-    key, options = (variant.region, variant.method), dict(variant.options)
-    options.pop('faces', None)
+    key = (variant.region, variant.method)
+    options = {name: value for name, value in variant.options.items() if name not in _NO_METHOD}
     if not options:
         return _ROWS.get(key)
     if key == ('body', 'realistic'):
