@@ -90,9 +90,11 @@ def load_inpainter(
 
 
 def _painter(settings: Settings, kind: Kind, inpainter: Inpainter, key: RunKey) -> Painter:
+    synthesizer = Synthesizer(inpainter)
+    synthesizer.try_out()
     make, factor = {Kind.FACE: (FacePainter, 1), Kind.BODY: (BodyPainter, BODY_BY_FACE)}[kind]
     return make(
-        Synthesizer(inpainter), key, margin=settings.margin,
+        synthesizer, key, margin=settings.margin,
         least_px=factor * settings.realistic_min_px)
 
 

@@ -136,7 +136,7 @@ class BodyPainter(Painter):
         rect = body_crop(mask, canvas.size_wh, height / width)
         joints = None if keypoints is None else keypoints_in_crops(
             keypoints[[index]], np.array([rect], np.float32))[0]
-        if joints is None or not joints[:, 2].any():
+        if self._synthesizer.needs_pose and (joints is None or not joints[:, 2].any()):
             return 'no keypoints'
         return self._is_small(max(mask.inside.shape)) or View(rect, mask, joints)
 

@@ -15,13 +15,14 @@ import numpy as np
 import torch
 
 from anon_ros.errors import ModelError
+from anon_ros.gan.inpainter import Hole
+from anon_ros.gan.latents import KEY_BYTES, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anon_ros.core.regions import Float32Array
-    from anon_ros.gan.inpainter import Hole, Inpainter
-    from anon_ros.gan.latents import Identity
+    from anon_ros.gan.inpainter import Inpainter
 
 _LOG = logging.getLogger(__name__)
 _CPU_ALLOCATION = 'DefaultCPUAllocator'
@@ -45,6 +46,18 @@ class Synthesizer:
     def needs_pose(self) -> bool:
         """Whether holes need silhouettes and keypoints."""
         return self._inpainter.needs_pose
+
+    def try_out(self) -> None:
+        """Fill one hole in nothing; raise ModelError where that fails, before anybody needs it."""
+        shape = self.size_hw
+        hidden = np.zeros(shape, bool)
+        hidden[shape[0] // 4:-(shape[0] // 4), shape[1] // 4:-(shape[1] // 4)] = True
+        hole = Hole(
+            np.zeros((*shape, 3), np.uint8), hidden, ~hidden, hidden,
+            np.zeros((17, 3), np.float32))
+        filled, = self.fill([hole], [Identity(bytes(KEY_BYTES))])
+        if filled is None:
+            raise ModelError('the device has not even the memory for one person')
 
     def fill(
         self, holes: Sequence[Hole], identities: Sequence[Identity]
