@@ -2,36 +2,12 @@
 """What the command line says and with which status it ends, as a process of its own."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from bag_builder import BagBuilder, picture
-
-ROOT = Path(__file__).resolve().parents[2]
-RUN = 'import sys; sys.argv[0] = "anon-ros"; from anon_ros.cli.main import run; run()'
-
-
-def anon_ros(*arguments, models=None, cwd=None):
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'COLUMNS': '160'}
-    if models is not None:
-        environment['ANON_ROS_MODELS'] = str(models)
-    return subprocess.run(
-        [sys.executable, '-c', RUN, *map(str, arguments)], env=environment, cwd=cwd,
-        capture_output=True, text=True, check=False,
-    )
-
-
-def fails(result, *parts):
-    """Check for bad input: status 2, one message, no traceback."""
-    assert result.returncode == 2, result.stdout + result.stderr
-    assert 'Traceback' not in result.stderr
-    for part in parts:
-        assert part in result.stderr
+from command_line import anon_ros, fails
 
 
 @pytest.fixture
