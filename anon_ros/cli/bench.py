@@ -226,6 +226,28 @@ def gan(
 
 def live(
     *,
+def fleet(
+    *,
+    data: Data = DATA,
+    bags: Annotated[int, typer.Option(min=1, help='Bags of the fleet.')] = 12,
+    frames: Annotated[int, typer.Option(min=1, help='Frames of each bag.')] = 10,
+    workers: Annotated[int, typer.Option(min=1, help='Of one thread each.')] = 2,
+    ray: Annotated[bool, typer.Option(help='Also on a Ray cluster of this machine.')] = True,
+    settings: Settings,
+    as_json: JsonOption = False,
+) -> int:
+    """Measure a fleet of bags against one process: speed-up, overhead, identical results."""
+    from anon_ros.bench.fleet import FleetBench
+    from anon_ros.bench.scenes import SceneMaker
+
+    scenes = SceneMaker(data).moving_scene(0, 15)
+    with tempfile.TemporaryDirectory() as folder:
+        measured = FleetBench(Path(folder), scenes, settings)
+        measured.write(bags, frames)
+        rows = list(measured.run(workers, with_ray=ray))
+    return _show(f'{bags} bags of {frames} frames of 1920x1080', rows, as_json=as_json)
+
+
     data: Data = DATA,
     rate_hz: Annotated[float, typer.Option(min=1, help='Frames per second of the camera.')] = 30.0,
     seconds: Annotated[float, typer.Option(min=1, help='Of each measurement, in s.')] = 20.0,
@@ -271,5 +293,7 @@ def _text(value: object) -> str:
     return f'{value:.4g}' if isinstance(value, float) else str(value)
 
 
-for function in (bag, faces, detect, copy, memory, overhead, dataset, privacy, gan, live):
+for function in (
+    bag, faces, detect, copy, memory, overhead, dataset, privacy, gan, fleet, live,
+):
     bench.command()(command(function))
