@@ -224,8 +224,6 @@ def gan(
     return DONE
 
 
-def live(
-    *,
 def fleet(
     *,
     data: Data = DATA,
@@ -248,6 +246,8 @@ def fleet(
     return _show(f'{bags} bags of {frames} frames of 1920x1080', rows, as_json=as_json)
 
 
+def live(
+    *,
     data: Data = DATA,
     rate_hz: Annotated[float, typer.Option(min=1, help='Frames per second of the camera.')] = 30.0,
     seconds: Annotated[float, typer.Option(min=1, help='Of each measurement, in s.')] = 20.0,
