@@ -203,7 +203,7 @@ def gan(
 ) -> int:
     """Measure the generators: golden agreement, who is found again, identities, speed."""
     from anon_ros.bench import gan as generators
-    from anon_ros.bench import gan_faces
+    from anon_ros.bench import gan_faces, gan_people
     from anon_ros.models.store import ModelStore
 
     tables: dict[str, Rows] = {}
@@ -214,6 +214,8 @@ def gan(
             data, ModelStore()),
         'likeness, by the descriptors of dlib': gan_faces.measure_likeness(data),
         'identities': gan_faces.measure_identities(data),
+        'held-out people that YOLOX finds': gan_people.measure_people(data, ModelStore()),
+        'looks of people, by colours in stripes': gan_people.measure_looks(data),
         'speed on the CPU': generators.measure_generators(),
     }
     if as_json:
