@@ -240,7 +240,7 @@ def fleet(
     from anon_ros.bench.fleet import FleetBench
     from anon_ros.bench.scenes import SceneMaker
 
-    scenes = SceneMaker(data).moving_scene(0, 15)
+    scenes = list(SceneMaker(data).moving_scene(0, 15))
     with tempfile.TemporaryDirectory() as folder:
         measured = FleetBench(Path(folder), scenes, settings)
         measured.write(bags, frames)
