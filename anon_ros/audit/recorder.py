@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run counts, measures and shows of itself while it goes on."""
+"""What a run counts and measures of itself while it goes on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import numpy as np
 
 from anon_ros.audit.durations import DurationSketch
 from anon_ros.audit.manifest import CameraCounts, FlagRecord, StageTiming
-from anon_ros.audit.pictures import PictureShelf, take_picture
 from anon_ros.audit.tally import TopicTally, count_reason
 from anon_ros.core.regions import Kind
 
@@ -22,9 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from anon_ros.audit.manifest import Outcome
-    from anon_ros.audit.pictures import Picture
     from anon_ros.core.interfaces import Synthesis
-    from anon_ros.core.regions import Regions, UInt8Array
+    from anon_ros.core.regions import Regions
 
 MOST_FLAGS = 1000
 
@@ -41,7 +39,7 @@ class RunTotals:
 
 class RunRecorder:
     """
-    Counts frames and regions per topic, measures stages and keeps a few pictures.
+    Counts frames and regions per topic, and measures stages.
 
     Every method may be called from several threads at once; memory stays the same for ten frames
     and for ten million.
@@ -49,11 +47,9 @@ class RunRecorder:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._shelf_lock = threading.Lock()
         self._topics: dict[str, TopicTally] = {}
         self._stages: dict[str, DurationSketch] = {}
         self._dropped: dict[str, dict[str, int]] = {}
-        self._shelf: PictureShelf[Picture] = PictureShelf()
         self._seconds: dict[str, int] = {}
         self._flags: deque[FlagRecord] = deque(maxlen=MOST_FLAGS)
 
@@ -114,24 +110,6 @@ class RunRecorder:
         with self._lock:
             return tuple(self._flags)
 
-    def wants_picture(self, topic: str, stamp_ns: int, regions: Regions) -> bool:
-        """Return whether a picture of this frame would be kept; cheap."""
-        with self._shelf_lock:
-            return self._shelf.wants(topic, stamp_ns, regions)
-
-    def picture(
-        self, topic: str, stamp_ns: int, anonymized_bgr: UInt8Array, regions: Regions
-    ) -> None:
-        """
-        Take a picture of a frame for the report.
-
-        anonymized_bgr: (h, w, 3) uint8, decoded from what was written to the result, never from
-            what came in.
-        """
-        picture = take_picture(topic, stamp_ns, anonymized_bgr, regions)
-        with self._shelf_lock:
-            self._shelf.put(picture)
-
     def counts(self) -> dict[str, CameraCounts]:
         """Return the counts of each camera topic."""
         with self._lock:
@@ -152,11 +130,6 @@ class RunRecorder:
                 )
                 for stage, sketch in self._stages.items()
             )
-
-    def pictures(self) -> list[Picture]:
-        """Return the pictures kept, by topic and time."""
-        with self._shelf_lock:
-            return self._shelf.pictures()
 
     def totals(self) -> RunTotals:
         """Return the sums over all topics so far; cheap enough for a progress bar."""

@@ -19,7 +19,7 @@ from anon_ros.bags.links import link_of
 from anon_ros.core.frame_anonymizer import Outcome
 from anon_ros.core.interfaces import Sighting
 from anon_ros.core.regions import Kind, Regions
-from anon_ros.errors import AnonError, EncodingError, FrameError
+from anon_ros.errors import AnonError, EncodingError
 from anon_ros.media.compressed import open_compressed
 from anon_ros.media.raw import RawImage, open_raw
 from anon_ros.media.thumbnail import thumbnail
@@ -146,15 +146,6 @@ def render(
         replace(each, link=link_of(message, each.outcome, each.data))
         for message, each in zip(batch, rendered, strict=True)
     ]
-
-
-def take_picture(written: Message, regions: Regions, tools: Tools) -> None:
-    """Give the recorder a picture of a message that was written, where it opens by itself."""
-    try:
-        image_bgr = next(open_frames([written], tools)).view_bgr()
-    except (FrameError, StopIteration):
-        return
-    tools.recorder.picture(written.connection.topic, written.log_ns, image_bgr, regions)
 
 
 def open_frames(

@@ -261,7 +261,6 @@ class Pipeline:
         self._cameras: dict[str, CameraStream] = {}
         self._queue: deque[Item] = deque()
         self._queue_bytes = 0
-        self._aside: list[Future[None]] = []
 
     def __enter__(self) -> Pipeline:
         return self
@@ -293,19 +292,12 @@ class Pipeline:
         while self._queue and (self._queue[0].is_ready or self._is_full()):
             yield self._pop()
 
-    def run_aside(self, job: Callable[..., None], *arguments: object) -> None:
-        """Let a worker do something that no message waits for; finish() waits for it."""
-        self._aside = [each for each in self._aside if not each.done()]
-        self._aside.append(self._pool.submit(job, *arguments))
-
     def finish(self) -> Iterator[Item]:
         """Close every window and yield the rest."""
         for camera in self._cameras.values():
             camera.close_window()
         while self._queue:
             yield self._pop()
-        for each in self._aside:
-            each.result()
 
     def _camera(self, item: Item) -> CameraStream:
         topic = item.message.connection.topic

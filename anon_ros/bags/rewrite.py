@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from anon_ros.audit.chain import NOTHING, Fate, Link
 from anon_ros.audit.frame_regions import FrameRegions
-from anon_ros.bags import jobs
 from anon_ros.bags.groups import Grouping
 from anon_ros.bags.inspect_topic import needs_watch
 from anon_ros.bags.links import hash_of, link_of, topic_of
@@ -236,13 +235,3 @@ class Rewriter:
             message.connection.topic, message.log_ns, regions, rendering.outcome.value,
             rendering.reason, rendering.synthesis,
         )
-        self._take_picture(item, rendering, regions)
-
-    def _take_picture(self, item: Item, rendering: Rendering, regions: Regions) -> None:
-        """Give the report a look at what was written, never at what was read."""
-        message, recorder = item.message, self._tools.recorder
-        if rendering.outcome is not Outcome.ANONYMIZED or rendering.data is None:
-            return
-        if recorder.wants_picture(message.connection.topic, message.log_ns, regions):
-            written = message._replace(data=rendering.data)
-            self._pipeline.run_aside(jobs.take_picture, written, regions, self._tools)

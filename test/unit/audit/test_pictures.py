@@ -11,7 +11,6 @@ from anon_ros.audit.pictures import (
     PictureShelf,
     take_picture,
 )
-from anon_ros.audit.recorder import RunRecorder
 from anon_ros.core.boxes import Rect
 from anon_ros.core.regions import Kind, Regions
 
@@ -112,12 +111,3 @@ def test_close_ups_are_few_and_show_small_regions_too():
     heights = [item.outline.height_px for item in picture.close_ups]
     assert len(heights) == CLOSE_UPS
     assert (max(heights), min(heights)) == (39, 10)
-
-
-def test_recorder_passes_pictures_on():
-    recorder = RunRecorder()
-    assert recorder.wants_picture('/a', 0, boxes(1))
-    recorder.picture('/a', 0, gray(), boxes(1))
-    assert not recorder.wants_picture('/a', 1, boxes(1))
-    assert recorder.wants_picture('/a', 1, boxes(2))
-    assert [item.topic for item in recorder.pictures()] == ['/a']

@@ -16,6 +16,7 @@ from anon_ros.audit.manifest import (
     TimeSeries,
     TopicRecord,
 )
+from anon_ros.audit.pictures import take_picture
 from anon_ros.audit.recorder import RunRecorder
 from anon_ros.audit.report import Pictures, render_report, write_report
 from anon_ros.core import settings
@@ -63,7 +64,7 @@ def face_box():
 
 def build(topic='/cam', reason='the JPEG ends early'):
     """Return the manifest and the pictures of a run over frames with a magenta face."""
-    recorder = RunRecorder()
+    recorder, pictures = RunRecorder(), []
     original = np.full((120, 160, 3), 90, np.uint8)
     original[30:80, 40:80] = MAGENTA
     for i in range(20):
@@ -76,8 +77,8 @@ def build(topic='/cam', reason='the JPEG ends early'):
         recorder.frame(topic, stamp_ns, face_box().with_origin(Origin(i % 4)), 'anonymized')
         recorder.timing('detect', 0.01)
         recorder.timing('encode', 0.03)
-        if recorder.wants_picture(topic, stamp_ns, face_box()):
-            recorder.picture(topic, stamp_ns, anonymized, face_box())
+        if i % 4 == 0:
+            pictures.append(take_picture(topic, stamp_ns, anonymized, face_box()))
     manifest = Manifest(
         tool_version='1.2.3', command=('anon-ros', 'bag', topic, 'out'),
         started='2026-01-02T03:04:05+00:00', finished='2026-01-02T03:05:05+00:00', wall_s=2.0,
@@ -93,7 +94,7 @@ def build(topic='/cam', reason='the JPEG ends early'):
         ),
         timings=recorder.timings(), regions_file=FileRecord('regions.jsonl', 7, 'cd' * 32),
     )
-    return manifest, Pictures(recorder.pictures())
+    return manifest, Pictures(pictures)
 
 
 @pytest.fixture(scope='module')
