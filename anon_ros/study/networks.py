@@ -121,7 +121,7 @@ def _large(
         return network
     options['num_classes'] = class_count + 1
     if model.start != 'imagenet':
-        options['trainable_backbone_layers'] = 5
+        options['trainable_backbone_layers'] = None
     return _fetched(build, options)
 
 
