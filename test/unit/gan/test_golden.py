@@ -2,6 +2,7 @@
 """DeepPrivacy2's generators: ours compute what the authors' do, and nothing of the hole."""
 
 import json
+import os
 import zlib
 
 import numpy as np
@@ -41,6 +42,15 @@ class Golden:
     @torch.no_grad()
     def run(self, **changes):
         return self.generator(**{**self.inputs, **changes})
+
+
+@pytest.fixture(scope='module', autouse=True)
+def all_cores():
+    """Let these networks, which are large, have every core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope='module', params=NAMES)
