@@ -111,7 +111,7 @@ _TABLE = (
     ModelCard(
         name='face-gan', task='realistic faces of people who do not exist',
         file='face.safetensors', source=ShippedSource('gan/weights/face.safetensors'),
-        sha256='57fec3093585fe7b4eb3e2cbead2379060c5d1844efa82048269362e865fdf38',
+        sha256='72c734797d969186c233858fa0d923f464009199a4919d2b89623543673d13e5',
         size_bytes=1053222, licence='Apache-2.0', input='RGB -1..1, 64x64, and a mask',
     ),
     ModelCard(
