@@ -50,6 +50,7 @@ def build_application(session: Session, *, token: str, port: int) -> ASGIApp:
     app = Starlette(routes=[
         Route('/', asset), Route('/assets/{name}', asset), *_Api(session).routes(),
     ])
+    app.router.redirect_slashes = False
     return Guard(app, token=token, port=port)
 
 

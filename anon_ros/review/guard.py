@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hmac
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse
 
@@ -91,12 +90,9 @@ class Guard:
 
 def _is_own_page(headers: dict[str, str]) -> bool:
     """Return whether a request comes from this page, or from no page at all."""
-    origin = headers.get('origin')
-    if origin is not None:
-        parts = urlsplit(origin)
-        if parts.scheme != 'http' or parts.netloc.lower() != headers.get('host', '').lower():
-            return False
-    return headers.get('sec-fetch-site', 'none') in _OWN_SITES
+    own = f'http://{headers.get("host", "")}'.lower()
+    is_own = headers.get('origin', own).lower() == own
+    return is_own and headers.get('sec-fetch-site', 'none') in _OWN_SITES
 
 
 def _headers(scope: Scope) -> dict[str, str]:

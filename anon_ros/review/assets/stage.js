@@ -197,7 +197,10 @@ export class Stage {
       context.imageSmoothingQuality = 'high';
       context.drawImage(this.bitmap, x, y, this.size[0] * scale, this.size[1] * scale);
     }
-    const place = (box) => [x + box[0] * scale, y + box[1] * scale, (box[2] - box[0]) * scale, (box[3] - box[1]) * scale];
+    const place = (box) => {
+      const [left, top, right, bottom] = this.clipped(box);
+      return [x + left * scale, y + top * scale, (right - left) * scale, (bottom - top) * scale];
+    };
     if (this.outlines) {
       for (const box of this.focusBoxes) paintFocus(context, place(box));
       for (const region of this.regions) this.paintRegion(context, region, place, [x, y, scale]);
@@ -210,12 +213,15 @@ export class Stage {
     const box = place(region.hidden);
     const isStruck = region.state === 'struck';
     const stroke = isStruck ? '#d5d9df' : BRIGHT[region.kind];
-    if (isSelected) paintBox(context, box, { stroke: '#fff', width: 5 });
-    paintBox(context, box, {
-      stroke, width: isSelected ? 2.5 : 1.75, dash: isStruck ? [3, 4] : region.origin === 'detected' ? [] : [7, 4],
-      fill: region.state === 'drawn' ? `${stroke}44` : null,
-    });
+    const dash = isStruck ? [3, 4] : region.origin === 'detected' ? [] : [7, 4];
+    // A silhouette is what is hidden; its box says something only when it is selected.
     for (const corners of region.outline ?? []) paintCorners(context, corners, [x, y, scale], stroke);
+    if (!region.outline || isSelected) {
+      if (isSelected) paintBox(context, box, { stroke: '#fff', width: 5 });
+      paintBox(context, box, {
+        stroke, width: isSelected ? 2.5 : 1.75, dash, fill: region.state === 'drawn' ? `${stroke}44` : null,
+      });
+    }
     if (isStruck) paintCross(context, box);
     if (isSelected || box[2] > 26) paintLabel(context, box, labelOf(region), stroke);
   }
@@ -255,7 +261,7 @@ function paintCorners(context, corners, [x, y, scale], stroke) {
     context[i ? 'lineTo' : 'moveTo'](x + cornerX * scale, y + cornerY * scale);
   });
   context.closePath();
-  context.lineWidth = 1.25;
+  context.lineWidth = 1.75;
   context.strokeStyle = stroke;
   context.stroke();
 }
