@@ -35,6 +35,7 @@ from anon_ros.study.figures import (
     Privacy,
     SeedResult,
     StudyResult,
+    VariantImages,
     VariantResult,
 )
 from anon_ros.study.job import PREDICTIONS, TrainingJob, is_complete, read_trained
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 
     from anon_ros.study.label_store import LabelStore
     from anon_ros.study.study_file import Study, Variant
-    from anon_ros.study.variants import VariantImages
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
