@@ -122,9 +122,9 @@ def load_checkpoint(
 
 def _ours(path: Path, kind: Kind, metadata: dict[str, Any], sha256: str) -> Checkpoint:
     generator = load_weights(path)
-    target = metadata.get('target', 'body' if isinstance(generator, TriaGan) else kind.label)
-    if target != kind.label:
-        raise ModelError(f'{path} holds a network for target {target}, not for {kind.label}')
+    shown = metadata.get('shows', 'body' if isinstance(generator, TriaGan) else kind.label)
+    if shown != kind.label:
+        raise ModelError(f'{path} holds a network for target {shown}, not for {kind.label}')
     return Checkpoint(
         metadata['kind'], generator, sha256, str(metadata.get('licence', 'none stated')))
 

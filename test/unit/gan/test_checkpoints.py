@@ -260,7 +260,7 @@ def test_code_is_never_run_and_is_named(attack, named, is_archive, tmp_path):
 def test_our_own_files_need_no_acceptance(tmp_path):
     path = tmp_path / 'own.safetensors'
     shape = UNetShape((8, 8), (4, 4), z_dim=4, w_dim=4)
-    save_weights(path, zoo.build(shape), {'licence': 'Apache-2.0', 'target': 'face'})
+    save_weights(path, zoo.build(shape), {'licence': 'Apache-2.0', 'shows': 'face'})
     found = load_checkpoint(path, Kind.FACE)
     assert found.generator.shape == shape
     assert (found.network, found.licence) == ('stylegan-unet', 'Apache-2.0')
