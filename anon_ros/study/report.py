@@ -52,13 +52,10 @@ class Crop(NamedTuple):
 
 def render_report(result: StudyResult, plan: StudyPlan) -> str:
     """Return the report as an HTML text."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ASSETS), autoescape=True,
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     rows = build_rows(result)
     css = (HOUSE_ASSETS / 'report.css').read_text(encoding='utf-8')
     own_css = (ASSETS / 'study.css').read_text(encoding='utf-8')
-    return environment.get_template('study.html.j2').render(
+    return _template('study.html.j2').render(
         css=Markup(css + own_css),  # noqa: S704  # our own files
         result=result, rows=rows,
         table=[[cell(row) for _, cell in columns(result)] for row in rows],
@@ -72,7 +69,21 @@ def render_report(result: StudyResult, plan: StudyPlan) -> str:
         settings=yaml.safe_dump(
             typed_json.to_plain(result.study), sort_keys=False, allow_unicode=True),
         trainings=[(v, each) for v in result.variants for each in v.seeds],
-        show_difference=show_difference, show_spread=show_spread)
+        show_difference=show_difference, show_spread=show_spread, style='')
+
+
+def render_plot(result: StudyResult, measure: str) -> str:
+    """Return the plot of what is kept against who is found as an SVG file; see trade_off."""
+    return _template('trade.svg.j2').render(
+        plot=plots.trade_off(build_rows(result), measure),
+        style=Markup((ASSETS / 'trade.css').read_text(encoding='utf-8')))  # noqa: S704  # ours
+
+
+def _template(name: str) -> jinja2.Template:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ASSETS), autoescape=True,
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    ).get_template(name)
 
 
 def start_of(result: StudyResult) -> str:

@@ -7,7 +7,7 @@ A whole study, stage by stage; what is done already is not done again.
     trainings    one for each variant and seed; validation images stay original
     evaluation   by the dataset's own tool, or pycocotools
     measures     agreement of fixed networks, what attackers achieve
-    report       results.json, table.csv, table.tex, report.html
+    report       results.json, report.html, table.csv, .tex and .md, the plots as .svg
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from anon_ros.study.figures import (
 )
 from anon_ros.study.job import PREDICTIONS, TrainingJob, is_complete, read_trained
 from anon_ros.study.label_store import digest, store_split
-from anon_ros.study.table import to_csv, to_latex
+from anon_ros.study.table import to_csv, to_latex, to_markdown
 from anon_ros.study.trainings import Crew, Trainings
 from anon_ros.study.variants import make_variant, settings_of, survey
 
@@ -52,7 +52,8 @@ if TYPE_CHECKING:
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
-RESULTS, CSV, LATEX, REPORT = 'results.json', 'table.csv', 'table.tex', 'report.html'
+RESULTS, REPORT = 'results.json', 'report.html'
+CSV, LATEX, MARKDOWN = 'table.csv', 'table.tex', 'table.md'
 EVALUATION = 'evaluation.json'
 
 
@@ -127,11 +128,14 @@ def variant_folder(plan: StudyPlan, variant: Variant) -> Path:
 
 def write_result(result: StudyResult, plan: StudyPlan) -> None:
     """Write the results, the tables and the report."""
-    from anon_ros.study.report import render_report
+    from anon_ros.study.report import render_plot, render_report
 
     put_json(plan.out / RESULTS, typed_json.to_plain(result))
     put(plan.out / CSV, to_csv(result).encode())
     put(plan.out / LATEX, to_latex(result).encode())
+    put(plan.out / MARKDOWN, to_markdown(result).encode())
+    for measure in ('recognized', 'found_again'):
+        put(plan.out / f'{measure}.svg', render_plot(result, measure).encode())
     put(plan.out / REPORT, render_report(result, plan).encode('utf-8', 'backslashreplace'))
 
 

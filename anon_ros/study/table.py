@@ -171,6 +171,19 @@ def to_latex(result: StudyResult) -> str:
     return '\n'.join([*lines, r'\bottomrule', r'\end{tabular}', ''])
 
 
+def to_markdown(result: StudyResult) -> str:
+    """Return the table for Markdown; columns that say nothing anywhere are left out."""
+    rows = build_rows(result)
+    shown = [(name, [cell(row) for row in rows]) for name, cell in columns(result)]
+    shown = [(name, cells) for name, cells in shown if set(cells) != {NOTHING}]
+    lines = [
+        '| ' + ' | '.join(name for name, _ in shown) + ' |',
+        '|---' * len(shown) + '|']
+    lines += [
+        '| ' + ' | '.join(cells[i] for _, cells in shown) + ' |' for i in range(len(rows))]
+    return '\n'.join([*lines, ''])
+
+
 def show_spread(value: Spread | None) -> str:
     """Return a mean with its deviation."""
     if value is None:

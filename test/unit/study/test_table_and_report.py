@@ -4,6 +4,7 @@
 import csv
 import io
 from dataclasses import replace
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -21,10 +22,10 @@ from anon_ros.study.figures import (
     VariantResult,
 )
 from anon_ros.study.label_store import write_labels
-from anon_ros.study.report import render_report
+from anon_ros.study.report import render_plot, render_report
 from anon_ros.study.run import StudyPlan, read_result
 from anon_ros.study.study_file import PixelReading, load_study
-from anon_ros.study.table import build_rows, columns, to_csv, to_latex
+from anon_ros.study.table import build_rows, columns, to_csv, to_latex, to_markdown
 
 STUDY = replace(load_study('small'), pixel_readings=(PixelReading('street', 'x', (9,)),))
 
@@ -75,6 +76,21 @@ def test_latex_has_as_many_cells_as_columns_and_no_bare_signs():
     assert all(line.count('&') == len(columns(result())) - 1 for line in body)
     assert '%' not in text.replace(r'\%', '')
     assert '±' not in text
+
+
+def test_markdown_leaves_out_what_nobody_knows():
+    lines = to_markdown(result()).splitlines()
+    assert len(lines) == 2 + len(STUDY.variants)
+    assert len({line.count('|') for line in lines}) == 1
+    assert 'AP medium' not in lines[0]
+    assert 'AP small' in lines[0]
+
+
+def test_the_plot_is_a_picture_of_its_own():
+    root = ET.fromstring(render_plot(result(), 'recognized'))
+    assert root.tag == '{http://www.w3.org/2000/svg}svg'
+    names = [each.text for each in root.iter('{http://www.w3.org/2000/svg}text')]
+    assert {'original', STUDY.variants[2].name} <= set(names)
 
 
 def test_rows_keep_shares_of_the_original():
