@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HOST = '127.0.0.1'
 MOST_CONNECTIONS = 64
+SHUTDOWN_S = 3
 
 
 def serve(session: Session, *, token: str, port: int, started: Callable[[str], None]) -> None:
@@ -40,6 +41,7 @@ def make_server(session: Session, token: str, listening: socket.socket) -> uvico
         build_application(session, token=token, port=port), log_level='warning',
         access_log=False, lifespan='off', ws='none', server_header=False, date_header=False,
         proxy_headers=False, limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=SHUTDOWN_S,
     ))
 
 
