@@ -27,7 +27,7 @@ LEVELS = (
 )
 ONLY_IN = {
     'rclpy': {'nodes'},
-    'torch': {'training', 'detection/maskrcnn.py', 'gan', 'study'},
+    'torch': {'bench/gan.py', 'training', 'detection/maskrcnn.py', 'gan', 'study'},
     'torchvision': {'training', 'detection/maskrcnn.py', 'study'},
     'rosbags': {'bags', 'demo', 'bench'},
     'ray': {'fleet'},
