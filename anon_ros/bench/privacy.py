@@ -25,7 +25,7 @@ from anon_ros.attacks.summary import Summary, summarize, summarize_all
 from anon_ros.bench.privacy_methods import Ours, others, untouched
 from anon_ros.bench.privacy_photos import FacePhotos
 from anon_ros.core.regions import Kind
-from anon_ros.core.settings import CLASSIC_METHODS, Settings
+from anon_ros.core.settings import CLASSIC_METHODS, METHODS, REALISTIC, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -73,7 +73,7 @@ class _Job:
 
 GROUPS = (
     (DEFAULT,), tuple(name for name in CLASSIC_METHODS if name not in {DEFAULT, 'mask-out'}),
-    (f'{DEFAULT}, key known',), ('none', 'mosaic of 8 cells', 'mosaic of 16 cells'),
+    (REALISTIC,), (f'{DEFAULT}, key known',), ('none', 'mosaic of 8 cells', 'mosaic of 16 cells'),
     ('autoware blur', "the paper's blur"), ('deface',), ('deface, ellipse of scale 1.0',),
 )
 
@@ -176,7 +176,7 @@ def _samples_for(job: _Job) -> Samples:
 def _method(name: str) -> Method:
     if name == 'none':
         return untouched
-    if name in CLASSIC_METHODS:
+    if name in METHODS:
         return Ours(Settings(method=(name,)))
     if name == f'{DEFAULT}, key known':
         ours = Ours(Settings(method=(DEFAULT,)))
