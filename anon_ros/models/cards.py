@@ -115,6 +115,13 @@ _TABLE = (
         size_bytes=1053222, licence='Apache-2.0', input='RGB -1..1, 64x64, and a mask',
     ),
     ModelCard(
+        name='body-gan', task='realistic bodies of people who do not exist',
+        file='body.safetensors', source=ShippedSource('gan/weights/body.safetensors'),
+        sha256='1a0d1a5f5371625e675c7f4587d123874f12b471f04e153edbd523c085af2275',
+        size_bytes=1050678, licence='Apache-2.0',
+        input='RGB -1..1, 48x80, a mask, and 25 maps of a silhouette and a pose',
+    ),
+    ModelCard(
         name='yolox-nano', task='boxes of the 80 COCO classes; class 0 is a person',
         file='yolox_nano.onnx',
         source=_raw(
