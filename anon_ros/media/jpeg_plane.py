@@ -4,7 +4,7 @@ One component of a JPEG as a plane: only the blocks somebody asks for are decode
 
 What is written goes back into the coefficients of the blocks that hold a changed sample; all
 other blocks keep theirs. A block that lies half in a hole keeps its other samples as they were
-decoded, but for rounding.
+decoded, but for rounding; however often it is written to, they are rounded once.
 """
 
 from __future__ import annotations
@@ -74,10 +74,15 @@ class JpegPlane:
         table: (64,) uint16 quantization steps. Both row-major.
         """
         self._coefficients = coefficients
+        self._written: _Written | None = None
         self._table = table.astype(np.float32)
         self.grid = grid
         self.is_chroma = is_chroma
-        self.is_touched = False
+
+    @property
+    def is_touched(self) -> bool:
+        """Whether anything was written."""
+        return self._written is not None
 
     @property
     def coefficients(self) -> Coefficients:
@@ -95,25 +100,29 @@ class JpegPlane:
         """Overwrite the samples of a rectangle where inside is True."""
         if rect.is_empty or not inside.any():
             return
+        if self._written is None:
+            self._written = _Written(self._coefficients, self.grid.size_wh)
+        self._written.put(rect, np.clip(samples[..., 0], 0.0, 255.0), inside)
         window = _Window(rect)
         whole = self._decode_blocks(window)
-        target = whole[window.rows, window.columns]
-        np.copyto(target, np.clip(samples[..., 0], 0.0, 255.0), where=inside)
-        touched = window.touched_blocks(inside)
         self._spread_edge(window, whole)
-        self._encode_blocks(window, whole, touched)
-        self.is_touched = True
+        self._encode_blocks(window, whole, window.touched_blocks(inside))
 
     def _decode(self, window: _Window) -> Float32Array:
         return self._decode_blocks(window)[window.rows, window.columns]
 
     def _decode_blocks(self, window: _Window) -> Float32Array:
         """Return the samples of all blocks of a window, (8 * down, 8 * across) float32."""
-        quantized = self._coefficients[window.blocks]
+        written = self._written
+        source = self._coefficients if written is None else written.original
+        quantized = source[window.blocks]
         down, across = quantized.shape[:2]
         flat = _multiply((quantized * self._table).reshape(-1, 64), _transform())
         whole = flat.reshape(down, across, 8, 8).swapaxes(1, 2).reshape(8 * down, 8 * across)
-        return np.asarray(whole + np.float32(_CENTRE), np.float32)
+        whole = np.asarray(whole + np.float32(_CENTRE), np.float32)
+        if written is not None:
+            written.show(window, whole)
+        return whole
 
     def _encode_blocks(self, window: _Window, whole: Float32Array, touched: BoolArray) -> None:
         down, across = touched.shape
@@ -135,6 +144,33 @@ class JpegPlane:
             whole[:, right:] = whole[:, right - 1:right]
         if 0 < bottom < whole.shape[0]:
             whole[bottom:] = whole[bottom - 1:bottom]
+
+
+class _Written:
+    """
+    The samples that were written, and the coefficients as they were before any of them.
+
+    Without them each write would round what the one before has rounded already.
+    """
+
+    def __init__(self, coefficients: Coefficients, size_wh: tuple[int, int]) -> None:
+        self.original = coefficients.copy()
+        self._inside = np.zeros(size_wh[::-1], bool)
+        self._samples = np.zeros(size_wh[::-1], np.float32)
+
+    def put(self, rect: Rect, samples: Float32Array, inside: BoolArray) -> None:
+        """Take samples of a rectangle where inside is True."""
+        part = np.s_[rect.y_min:rect.y_max, rect.x_min:rect.x_max]
+        np.copyto(self._samples[part], samples, where=inside)
+        self._inside[part] |= inside
+
+    def show(self, window: _Window, whole: Float32Array) -> None:
+        """Put what was written into the decoded samples of a window."""
+        height, width = window.shape
+        part = np.s_[window.top:window.top + height, window.left:window.left + width]
+        inside = self._inside[part]
+        target = whole[:inside.shape[0], :inside.shape[1]]
+        np.copyto(target, self._samples[part], where=inside)
 
 
 class _Window:

@@ -172,6 +172,19 @@ def test_a_partly_covered_block_keeps_its_other_samples():
     assert np.abs(before - after)[ring].mean() < 2
 
 
+def test_what_is_written_twice_is_rounded_once():
+    """What stands in a hole for a while leaves no trace beside it."""
+    image = np.random.default_rng(3).integers(60, 190, (48, 48, 3), np.uint8)
+    data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, 30])[1].tobytes()
+    frames = [open_jpeg(data) for _ in range(2)]
+    fill(frames[0], Rect(5, 5, 27, 30), 255)
+    fill(frames[0], Rect(9, 9, 20, 40), 0)
+    for frame in frames:
+        fill(frame, Rect(5, 5, 27, 30), 90)
+        fill(frame, Rect(9, 9, 20, 40), 130)
+    assert frames[0].encode() == frames[1].encode()
+
+
 def test_only_inside_is_written():
     frame = open_jpeg(KINDS['444'])
     plane = frame.planes()[0]
