@@ -20,7 +20,11 @@ _SPREAD_PX = 22
 
 @dataclass(frozen=True)
 class Whisker:
-    """A share with its interval: places in px, top and bottom as on a screen."""
+    """
+    A share with its interval: places in px, top and bottom as on a screen.
+
+    is_faint: whether so few were counted that it says hardly anything.
+    """
 
     x: float
     y: float
@@ -28,6 +32,7 @@ class Whisker:
     bottom: float
     label: str
     text: str
+    is_faint: bool
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,8 @@ def recall_plot(kinds: Sequence[KindRecall]) -> RecallPlot | None:
         return None
     ranges = sorted({(each.from_px, each.to_px or 0) for _, each in found})
     names = list(dict.fromkeys(kind for kind, _ in found))
-    lowest = min(each.recall.interval_low for _, each in found)
+    telling = [each for _, each in found if not each.recall.note] or [each for _, each in found]
+    lowest = min(each.recall.interval_low for each in telling)
     # The axis ends at 100 % and begins below the lowest end of an interval, at a tenth.
     start = min(int(lowest * 10) / 10, 1 - _LEAST_SPAN)
     step = WIDTH / len(ranges)
@@ -58,10 +64,11 @@ def recall_plot(kinds: Sequence[KindRecall]) -> RecallPlot | None:
         shift = (names.index(kind) - (len(names) - 1) / 2) * _SPREAD_PX
         recall = each.recall
         whiskers.append(Whisker(
-            (column + 0.5) * step + shift, _y(recall.share, start),
-            _y(recall.interval_high, start), _y(recall.interval_low, start), kind,
+            (column + 0.5) * step + shift, min(_y(recall.share, start), HEIGHT),
+            _y(recall.interval_high, start), min(_y(recall.interval_low, start), HEIGHT), kind,
             f'{kind}, {_range(each)}: {100 * recall.share:.1f} % of {recall.things} hidden, '
             f'{100 * recall.interval_low:.1f} to {100 * recall.interval_high:.1f} %',
+            bool(recall.note),
         ))
     shares = [start + (1 - start) * i / 4 for i in range(5)]
     by_range = {(each.from_px, each.to_px or 0): each for _, each in found}

@@ -302,11 +302,17 @@ class Manifest:
     @property
     def regions_by_kind(self) -> dict[str, int]:
         """Regions hidden in all, by kind."""
-        total: dict[str, int] = {}
-        for counts in self.cameras.values():
-            for kind, number in counts.regions_by_kind.items():
-                total[kind] = total.get(kind, 0) + number
-        return total
+        return _sum(counts.regions_by_kind for counts in self.cameras.values())
+
+    @property
+    def synthesized(self) -> dict[str, int]:
+        """Regions that show somebody who does not exist, in all, by kind."""
+        return _sum(counts.synthesized for counts in self.cameras.values())
+
+    @property
+    def classic_instead(self) -> dict[str, int]:
+        """Regions that were to be synthesized and show a classic method, in all, by reason."""
+        return _sum(counts.classic_instead for counts in self.cameras.values())
 
     @property
     def frames_per_s(self) -> float:
@@ -410,6 +416,14 @@ def _has_size(folder: Path, record: FileRecord) -> bool:
         return (folder / record.name).stat().st_size == record.size_bytes
     except (OSError, ValueError):
         return False
+
+
+def _sum(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for part in parts:
+        for name, number in part.items():
+            total[name] = total.get(name, 0) + number
+    return total
 
 
 def _check_counts(length: int, columns: Mapping[str, tuple[int, ...]]) -> None:

@@ -47,6 +47,8 @@ _DROP_NS = 10**9
 _LEAST_BEFORE = 3
 _FLAG_SCORES = {NO_FACE: 0.5, NO_VEHICLE: 0.2}
 _OTHER_FLAG = 0.3
+_OTHERS_SHARE = 0.3
+"""Many weak reasons must not stand before a strong one."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,14 @@ class RiskyFrame:
     size_wh: tuple[int, int]
     score: float
     risks: tuple[Risk, ...]
+
+    @property
+    def reasons(self) -> tuple[tuple[Risk, int], ...]:
+        """The strongest risk of each sort, and how many of that sort there are."""
+        found: dict[str, list[Risk]] = {}
+        for risk in self.risks:
+            found.setdefault(risk.reason, []).append(risk)
+        return tuple((same[0], len(same)) for same in found.values())
 
 
 def rank(
@@ -169,11 +179,12 @@ class _Queue:
 
 
 def _together(risks: Iterable[Risk]) -> float:
-    """Return the score of a frame: more reasons are more than one, and never more than 1."""
+    """Return the score of a frame: the strongest reason's, and a little more for others."""
+    scores = sorted((risk.score for risk in risks), reverse=True)
     rest = 1.0
-    for risk in risks:
-        rest *= 1 - risk.score
-    return 1 - rest
+    for score in scores[1:]:
+        rest *= 1 - score
+    return scores[0] + (1 - scores[0]) * _OTHERS_SHARE * (1 - rest)
 
 
 def _flagged(

@@ -6,7 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
 from anon_ros.audit.lone_regions import STRONG_SCORE
+from anon_ros.core import boxes
 from anon_ros.core.regions import NO_TRACK, Kind, Origin
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ SHORT_SIGHTINGS = 3
 LONG_UNSEEN_NS = 400_000_000
 _NEAR = 1.5
 """How far off something may be found again, in its own longer sides."""
+_COVERED = 0.8
 _TALL_PX = 12.0
 """A region of this height counts half."""
 
@@ -67,7 +71,12 @@ class Risk:
 
 @dataclass
 class _Track:
-    """What is remembered of a track. best: of the detected scores. after: first frame without."""
+    """
+    What is remembered of a track.
+
+    best: of the detected scores. after: the first frame in which nothing hides its place, None
+    where another region does.
+    """
 
     track: int
     kind: int
@@ -124,7 +133,7 @@ class TrackWatch:
         here = set(regions.track_ids.tolist())
         for number in [number for number in self._live if number not in here]:
             track = self._lost[number] = self._live.pop(number)
-            track.after = place
+            track.after = None if _is_covered(track.last_box, regions) else place
         columns = zip(
             regions.track_ids.tolist(), regions.kinds.tolist(), regions.scores.tolist(),
             regions.origins.tolist(), strict=True,
@@ -180,6 +189,14 @@ def by_height(score: float, box: Box) -> float:
     return score * height / (height + _TALL_PX)
 
 
+def _is_covered(box: Box, regions: Regions) -> bool:
+    """Return whether a region of a frame hides most of a box."""
+    if not len(regions):
+        return False
+    cover = boxes.cover(np.array([box], np.float32), regions.boxes_xyxy)
+    return bool(cover.max() >= _COVERED)
+
+
 def _is_past(track: _Track, place: Place) -> bool:
     return abs(place.log_ns - track.last.log_ns) > LONGEST_GAP_NS
 
@@ -229,8 +246,8 @@ def _untracked(
 
 
 def _gap(before: _Track, found: Place) -> Iterator[tuple[Place, Risk]]:
-    if before.after is None:
-        return
+    if before.after is None or before.after.index == found.index:
+        return  # in no frame was it to be seen
     span_s = max(0.0, (found.log_ns - before.after.log_ns) / 1e9)
     text = (
         f'a {before.name} is not hidden from here on for {span_s:.2f} s, until one is found '

@@ -103,6 +103,26 @@ def test_what_is_hidden_for_long_unseen_is_shown_in_the_middle():
     assert risk.rank(short) == []
 
 
+def test_what_something_else_hides_is_not_lost():
+    around = [290, 190, 350, 300]
+    frames = [
+        frame(i, *([] if i in {7, 8} else [region(INSIDE, 1)]),
+              region(around, 2, kind=Kind.BODY)) for i in range(20)
+    ]
+    assert reasons(frames) == []
+    switched = [frame(i, region(INSIDE, 1 if i < 10 else 2)) for i in range(20)]
+    assert reasons(switched) == [], 'another number without a frame between them is no gap'
+
+
+def test_many_weak_reasons_do_not_stand_before_a_strong_one():
+    weak = [region([x, 100, x + 20, 120], score=0.3) for x in range(100, 500, 30)]
+    frames = [frame(0, *weak)] + [
+        frame(i, *([] if i == 7 else [region(INSIDE, 1)])) for i in range(1, 20)]
+    found = risk.rank(frames)
+    assert [each.index for each in found] == [7, 0]
+    assert [(item.reason, count) for item, count in found[1].reasons] == [(risk.WEAK, len(weak))]
+
+
 def test_a_crowd_that_is_gone_at_once_is_shown_and_one_that_thins_out_is_not():
     crowd = [region([i * 50, 100, i * 50 + 30, 130], i) for i in range(10)]
     gone = [frame(i, *(crowd if i < 10 else crowd[:2])) for i in range(30)]
