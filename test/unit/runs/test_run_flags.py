@@ -14,12 +14,12 @@ from anon_ros.runs.bag import BagJob, Means, anonymize_bag
 
 
 class PlateDetector:
-    def detect(self, image_bgr):
+    def detect(self, _image_bgr):
         return Regions.of([[20, 16, 36, 32]], Kind.PLATE)
 
 
 class NoVehicles:
-    def stray(self, image_bgr, regions):
+    def stray(self, _image_bgr, regions):
         return np.ones(len(regions), bool)
 
 
