@@ -22,7 +22,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from anon_ros.errors import InputError, UsageError
-from anon_ros.gan.layers import extend_known
 from anon_ros.gan.stylegan_unet import StyleGanUNet, UNetShape
 from anon_ros.training.gan_networks import Trunk
 
@@ -49,9 +48,6 @@ class Recipe:
 
     warm_up: steps of reconstruction alone. learning_rate falls to a tenth over the last quarter.
     noise: standard deviation of what blurs an encoded latent, whose own numbers have 1.
-    edges: what steps between neighbours count in the reconstruction, pixels counting 1.
-    judges_paint: whether the critic sees what was painted on the colours around the hole, not the
-        image; where people are small in it, it finds nothing to judge otherwise.
     """
 
     steps: int
@@ -66,8 +62,6 @@ class Recipe:
     penalty: float = 1.0
     critic_channels: tuple[int, ...] = (8, 16, 32, 64, 128)
     average_images: float = 5000.0
-    edges: float = 0.0
-    judges_paint: bool = False
 
 
 LOSSES = ('reconstruction', 'uniformity', 'generator', 'discriminator', 'penalty')
@@ -177,8 +171,6 @@ class GanRun:
         self._follow_style(w)
         painted = self.generator(batch.img, batch.mask, w=w, maps=batch.maps)
         first, second = hole_distance(painted[drawn:], seen), crowding(codes)
-        if recipe.edges:
-            first = first + recipe.edges * edge_distance(painted[drawn:], seen)
         loss = recipe.reconstruction * first + recipe.uniformity * second
         losses = {'reconstruction': float(first.detach()), 'uniformity': float(second.detach())}
         if is_adversarial:
@@ -215,8 +207,6 @@ class GanRun:
         return self._normal((count, self.generator.shape.z_dim))
 
     def _judge(self, images: Tensor, batch: HoleBatch) -> Tensor:
-        if self.recipe.judges_paint:
-            images = images - extend_known(batch.img * batch.mask, batch.mask)
         return self.critic(images, batch.mask, batch.maps)
 
     def _normal(self, shape: tuple[int, ...]) -> Tensor:
@@ -272,14 +262,6 @@ def hole_distance(painted: Tensor, batch: HoleBatch) -> Tensor:
     area = hole.sum() * 3
     coarse = functional.avg_pool2d(difference, 4).abs().sum() * 16
     return (difference.abs().sum() + coarse) / (2 * area)
-
-
-def edge_distance(painted: Tensor, batch: HoleBatch) -> Tensor:
-    """Return the mean L1 distance inside the holes of the steps from pixel to pixel."""
-    hole = 1 - batch.mask
-    difference = (painted - batch.img) * hole
-    down, across = difference.diff(dim=2).abs().sum(), difference.diff(dim=3).abs().sum()
-    return (down + across) / (2 * hole.sum() * 3)
 
 
 def steepness(judged: Tensor, images: Tensor) -> Tensor:
