@@ -116,3 +116,24 @@ def test_a_target_that_cannot_be_written_is_named(tmp_path):
     manifest, _ = build()
     with pytest.raises(OutputError, match=r'missing/report.html: cannot write the report'):
         write_report(manifest, Pictures(), tmp_path / 'missing' / 'report.html')
+
+
+def test_who_was_synthesized_and_who_not_is_told():
+    manifest, pictures = build()
+    topics = tuple(
+        topic if topic.camera is None else dataclasses.replace(
+            topic, camera=dataclasses.replace(
+                topic.camera, synthesized={'face': 1234},
+                classic_instead={f'body: {HOSTILE}': 56}))
+        for topic in manifest.topics
+    )
+    cameras = sum(topic.camera is not None for topic in topics)
+    told = dataclasses.replace(manifest, topics=topics)
+    assert told.synthesized == {'face': 1234 * cameras}
+    page = Page(render_report(told, pictures))
+    text = ' '.join(page.texts)
+    assert page.open == []
+    assert 'Realistic people' in text
+    assert f'{1234 * cameras:,}' in text
+    assert 'classic: /<script>alert(1)' in text
+    assert 'Realistic people' not in ' '.join(Page(render_report(manifest, pictures)).texts)
