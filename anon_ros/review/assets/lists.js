@@ -18,9 +18,18 @@ export function showQueue(queue, at, streams, onPick) {
     element('span', { class: 'detail' }, isMany ? `${streams[item.stream].name} · ${item.risks[0].text}` : item.risks[0].text))));
   const nothing = element('li', { class: 'empty' }, 'Nothing here is unsure. Look around: the timeline shows all frames.');
   list.replaceChildren(...(items.length ? items : [nothing]));
-  list.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest' });
+  bringIntoView(list, list.querySelector('[aria-current]'));
   const open = queue.filter((item) => !item.is_accepted).length;
   $('#queue-count').textContent = queue.length ? `${open} of ${queue.length} open` : '';
+}
+
+// Within the list only: the page itself stays where it is.
+function bringIntoView(list, item) {
+  if (!item) return;
+  const above = item.offsetTop - list.offsetTop;
+  const below = above + item.offsetHeight - list.clientHeight;
+  if (above < list.scrollTop) list.scrollTop = above;
+  else if (below > list.scrollTop) list.scrollTop = below;
 }
 
 export function showRegions(frame, selected, onSelect) {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from report_page import GREEN, HOSTILE, MAGENTA, Page, build, decode, has_magenta
 
-from anon_ros.audit.manifest import TimeSeries
+from anon_ros.audit.manifest import CorrectionRecord, TimeSeries
 from anon_ros.audit.report import Pictures, render_report, write_report
 from anon_ros.errors import OutputError
 
@@ -137,3 +137,17 @@ def test_who_was_synthesized_and_who_not_is_told():
     assert f'{1234 * cameras:,}' in text
     assert 'classic: /<script>alert(1)' in text
     assert 'Realistic people' not in ' '.join(Page(render_report(manifest, pictures)).texts)
+
+
+def test_corrections_by_hand_are_told_with_who_and_when():
+    manifest, *rest = build()
+    corrections = (
+        CorrectionRecord('drawn', '/cam', 'face', 12, 30, 44, HOSTILE, '2026-01-02', '2026-01-03'),
+        CorrectionRecord('struck', '/cam', 'body', -1, 31, 1, 'bert', '2026-01-02', '2026-01-03'),
+    )
+    html = render_report(dataclasses.replace(manifest, corrections=corrections), *rest)
+    text = ' '.join(Page(html).texts)
+    for expected in ('Corrected by hand', 'face 12', 'struck', 'bert', '2026-01-02', '44'):
+        assert expected in text
+    assert HOSTILE not in html
+    assert 'Corrected by hand' not in render_report(manifest, *rest)
