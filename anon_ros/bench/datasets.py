@@ -20,7 +20,10 @@ from anon_ros.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-VARIANTS = (('body', 'blur'), ('body', 'mask-out'), ('face', 'blur'), ('face', 'mask-out'))
+VARIANTS = (
+    ('body', 'blur'), ('body', 'mask-out'), ('body', 'realistic'),
+    ('face', 'blur'), ('face', 'mask-out'), ('face', 'realistic'),
+)
 _MAIN = 'from anon_ros.cli.main import run; run()'
 _OUTSIDE = frozenset({'manifest.json', 'report.html'})
 """What names times: it differs from run to run."""
@@ -71,7 +74,7 @@ def measure_variants(folder: Path, people: Path, count: int) -> list[dict[str, o
 def measure(
     source: Path, target: Path, region: str, method: str, protocol: str
 ) -> dict[str, object]:
-    """Return images/s and peak memory of a whole run in a process of its own."""
+    """Return images/s, CPU time and peak memory of a whole run in a process of its own."""
     process = _start(source, target, region, method, protocol)
     started_s = time.perf_counter()
     _, status, usage = os.wait4(process.pid, 0)
@@ -81,7 +84,9 @@ def measure(
     return {
         'protocol': protocol, 'region': region, 'method': method, 'images': images,
         'exit_status': process.returncode, 'wall_s': round(wall_s, 1),
-        'images_per_s': round(images / wall_s, 2), 'peak_mib': round(usage.ru_maxrss / 1024, 1),
+        'images_per_s': round(images / wall_s, 2),
+        'cpu_ms_per_image': round((usage.ru_utime + usage.ru_stime) / max(images, 1) * 1e3, 1),
+        'peak_mib': round(usage.ru_maxrss / 1024, 1),
     }
 
 

@@ -153,7 +153,7 @@ def dataset(
     images: Annotated[int, typer.Option(min=8, help='Images of the larger dataset.')] = 1000,
     as_json: JsonOption = False,
 ) -> int:
-    """Measure the paper's four variants of a dataset: images/s, memory, and a killed run."""
+    """Measure the paper's six variants of a dataset: images/s, memory, and a killed run."""
     from anon_ros.bench import datasets
 
     with tempfile.TemporaryDirectory() as folder:
