@@ -6,13 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from anon_ros.audit.findings import read_checks
+from anon_ros.audit.manifest import REGIONS_NAME
 from anon_ros.audit.regions_file import RegionsReader
 from anon_ros.audit.risk import rank
 from anon_ros.audit.risk_tracks import Risk
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from anon_ros.review.result import Result
 
 WITHHELD = Risk(
@@ -35,10 +35,19 @@ class QueueItem:
     risks: tuple[Risk, ...]
 
 
-def build_queue(result: Result, regions: Path) -> list[QueueItem]:
-    """Return what is worth a look, by risk; withheld frames, which show nobody, come last."""
+def build_queue(result: Result) -> list[QueueItem]:
+    """
+    Return what is worth a look, by risk; withheld frames, which show nobody, come last.
+
+    Raises InputError where what lies beside the manifest cannot be read.
+    """
+    checked = read_checks(result.sidecar, result.manifest).verification
+    frames = rank(
+        RegionsReader(result.sidecar / REGIONS_NAME), result.manifest.flags.first,
+        still_seen=() if checked is None else checked.still_seen,
+    )
     items = []
-    for frame in rank(RegionsReader(regions), result.manifest.flags.first):
+    for frame in frames:
         place = result.locate(frame.topic, frame.index)
         if place is not None:
             items.append(QueueItem(place[0].number, place[1], frame.score, frame.risks))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from anon_ros.audit.manifest import REGIONS_NAME
 from anon_ros.core import settings as settings_module
 from anon_ros.core.regions import NO_TRACK, Kind, Origin
 from anon_ros.errors import UsageError
@@ -55,7 +54,7 @@ class Session:
         self._reviewer = reviewer
         self._lock = threading.Lock()
         self._settings = settings_module.from_mapping(self._result.manifest.settings)
-        self._queue = build_queue(self._result, self._result.sidecar / REGIONS_NAME)
+        self._queue = build_queue(self._result)
         self._saved_at = ''
         self._save()
 
