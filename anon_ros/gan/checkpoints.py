@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from anon_ros.core.regions import Kind
@@ -66,7 +67,11 @@ _STATES = ('EMA_generator', 'running_average_generator', 'generator')
 _CENTRES = 'w_centers'
 _NUMBERED_OUTPUT = re.compile(r'decoder\.to_rgb\.\d+\.(weight|bias)')
 _SURFACE_CHANNELS = 21
-_READING = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError)
+_READING = (
+    OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError,
+    SafetensorError,
+)
+"""What torch.load raises for files that are none; the last one by their names alone."""
 
 
 @dataclass(frozen=True)

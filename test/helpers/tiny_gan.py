@@ -22,10 +22,10 @@ def body_generator(kind=StyleGanUNet):
 
 
 def save_face(path):
-    save_weights(path, face_generator(), {'target': 'face', 'licence': 'MIT'})
+    save_weights(path, face_generator(), {'shows': 'face', 'licence': 'MIT'})
     return path
 
 
 def save_body(path):
-    save_weights(path, body_generator(), {'target': 'body', 'licence': 'MIT'})
+    save_weights(path, body_generator(), {'shows': 'body', 'licence': 'MIT'})
     return path
