@@ -17,7 +17,7 @@ from anon_ros.core.boxes import Rect
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from anon_ros.core.regions import BoolArray, Float32Array, UInt8Array
+    from anon_ros.core.regions import BoolArray, Float32Array, IntArray, UInt8Array
 
 BODY_SIZE_WH, FACE_SIZE_WH = (160, 288), (128, 128)
 """What crops are resized to; a generator of another size takes its own."""
@@ -85,10 +85,9 @@ def nearest(image: NDArray[Any], size_wh: tuple[int, int]) -> NDArray[Any]:
 
 def bicubic(image: NDArray[Any], size_wh: tuple[int, int]) -> Float32Array:
     """Return (h, w, c) float32 of another size: cubic with a = -0.5, antialiased."""
-    down, across = (
-        _cubic_weights(image.shape[0], size_wh[1]), _cubic_weights(image.shape[1], size_wh[0]))
-    tall = np.tensordot(down, image.astype(np.float32), axes=(1, 0))
-    return np.asarray(np.moveaxis(np.tensordot(across, tall, axes=(1, 1)), 0, 1), np.float32)
+    tall = _resample_rows(image.astype(np.float32), size_wh[1])
+    wide = _resample_rows(tall.transpose(1, 0, 2), size_wh[0])
+    return np.ascontiguousarray(wide.transpose(1, 0, 2))
 
 
 def dilate_disk(inside: BoolArray, radius_px: int) -> BoolArray:
@@ -108,16 +107,34 @@ def _inside(start: int, length: int, limit: int) -> int:
     return max(0, min(start, limit - length))
 
 
-def _cubic_weights(old: int, new: int) -> Float32Array:
-    """Return (new, old): what each old sample gives to each new one; rows sum to 1."""
+def _resample_rows(image: Float32Array, new: int) -> Float32Array:
+    """
+    Return (new, w, c) of (h, w, c).
+
+    Tap by tap, because a matrix of all weights is mostly zeros; and its product is computed by
+    several threads, which add up in an order of their own.
+    """
+    index, weights = _cubic_taps(len(image), new)
+    result = np.zeros((new, *image.shape[1:]), np.float32)
+    for rows, shares in zip(index.T, weights.T, strict=True):
+        result += shares[:, None, None] * image[rows]
+    return result
+
+
+def _cubic_taps(old: int, new: int) -> tuple[IntArray, Float32Array]:
+    """Return (new, taps): which old samples make each new one, and their weights, summing to 1."""
     scale = old / new
     width = max(scale, 1.0)
-    centres = (np.arange(new) + 0.5) * scale
-    distance = np.abs(np.arange(old) + 0.5 - centres[:, None]) / width
+    centres = (np.arange(new)[:, None] + 0.5) * scale
+    taps = np.arange(2 * int(np.ceil(2 * width)) + 1)
+    index = np.floor(centres - 2 * width).astype(np.int64) + taps
+    distance = np.abs(index + 0.5 - centres) / width
     near = ((_CUBIC + 2) * distance - (_CUBIC + 3)) * distance ** 2 + 1
     far = ((distance - 5) * distance + 8) * distance * _CUBIC - 4 * _CUBIC
     weights = np.where(distance < 1, near, np.where(distance < 2, far, 0))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+    weights[(index < 0) | (index >= old)] = 0
+    weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.clip(index, 0, old - 1), weights
 
 
 def _to_bytes(samples: Float32Array) -> UInt8Array:

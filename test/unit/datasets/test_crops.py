@@ -4,7 +4,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anon_ros.core.boxes import Rect
@@ -52,6 +52,7 @@ def test_a_body_crop_has_the_aspect_and_the_background():
     assert crop.height / crop.width == pytest.approx(1.8, abs=0.02)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 60), st.integers(0, 40), st.integers(1, 64), st.integers(1, 48))
 def test_a_body_crop_holds_the_body(x, y, width, height):
     width, height = min(width, 64 - x), min(height, 48 - y)
@@ -81,6 +82,17 @@ def test_resizing_keeps_flat_colours_and_slopes():
     assert (nearest(np.arange(6).reshape(1, 6), (3, 1)) == [[0, 2, 4]]).all()
     assert shrink_body(np.zeros((20, 300, 3), np.uint8)).shape == (288, 160, 3)
     assert shrink_face(np.zeros((500, 500, 3), np.uint8)).shape == (128, 128, 3)
+
+
+@pytest.mark.parametrize('size_wh', [(5, 3), (31, 40), (9, 80), (64, 1)])
+def test_resizing_is_that_of_pytorch(size_wh):
+    functional = pytest.importorskip('torch.nn.functional')
+    torch = pytest.importorskip('torch')
+    image = noise(24, 17)
+    stacked = torch.from_numpy(image).permute(2, 0, 1)[None].float()
+    expected = functional.interpolate(
+        stacked, size=size_wh[::-1], mode='bicubic', antialias=True, align_corners=False)
+    assert np.abs(bicubic(image, size_wh) - expected[0].permute(1, 2, 0).numpy()).max() < 1e-3
 
 
 def test_small_bodies_are_enlarged_by_the_nearest_pixel():
@@ -168,6 +180,7 @@ class Recorder:
         return [255 - crop.at_size(crop.pixels).astype(np.float32) for crop in crops]
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(
     st.integers(0, 50), st.integers(0, 34), st.integers(3, 14), st.integers(3, 14)), max_size=6))
 def test_crops_are_filled_together_only_where_their_order_does_not_matter(boxes):
