@@ -231,12 +231,14 @@ class ChainReader:
 
     def record(self, index: int) -> Record:
         """Return what is said of one message; raise InputError where nothing is."""
+        if not 0 <= index < self.count:
+            raise InputError(f'{self._path}: has no record of message {index}')
         try:
             with self._path.open('rb') as file:
                 file.seek(self._start + index * RECORD_BYTES)
                 return Record(*_RECORD.unpack(file.read(RECORD_BYTES)))
-        except (OSError, ValueError, struct.error) as error:
-            raise InputError(f'{self._path}: has no record of message {index}') from error
+        except (OSError, struct.error) as error:
+            raise InputError(f'{self._path}: cannot be read: {error}') from error
 
     def name(self, record: Record) -> tuple[str, str]:
         """Return a record's topic and type; raise InputError for a number that has none."""
