@@ -155,7 +155,8 @@ def test_styles_are_drawn_as_the_paper_does_unless_they_are_chosen(
 ):
     source = make(tmp_path / 'source', name, count=1)
     for given, expected in (
-        ({}, (sampling, 0.0)), ({'sampling': 'multi-modal'}, ('multi-modal', 0.7)),
+        ({}, (sampling, 0.0)),
+        ({'sampling': 'multi-modal'}, ('multi-modal', Settings().truncation)),
     ):
         target = tmp_path / f'out{len(given)}{given.get("sampling", "")}'
         result = anonymize_dataset(
