@@ -201,7 +201,10 @@ def _build_faces(settings: Settings, store: ModelStore, streams: int) -> RegionD
 def _build_people(settings: Settings, store: ModelStore, _: int) -> RegionDetector:
     from anon_ros.detection.people import build_people_detector
 
-    return build_people_detector(settings, store, thread_count(settings))
+    # A generator is led by them; every other method would only wait for them.
+    with_keypoints = method_by_kind(settings)[Kind.BODY] == REALISTIC
+    return build_people_detector(
+        settings, store, thread_count(settings), with_keypoints=with_keypoints)
 
 
 def _build_plates(settings: Settings, store: ModelStore, streams: int) -> RegionDetector:

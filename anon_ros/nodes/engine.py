@@ -11,7 +11,7 @@ import numpy as np
 
 from anon_ros import factory
 from anon_ros.core.regions import Kind, Regions
-from anon_ros.core.settings import Settings, target_kinds
+from anon_ros.core.settings import REALISTIC, Settings, method_by_kind, target_kinds
 from anon_ros.errors import ModelError
 from anon_ros.models.store import ModelStore
 
@@ -106,6 +106,9 @@ def _what_matters(kind: Kind, settings: Settings) -> Settings:
         name: getattr(settings, name)
         for name in (threshold, 'effort', 'device', 'face_detector', 'body_detector', 'threads')
     }
+    if kind is Kind.BODY and method_by_kind(settings)[kind] == REALISTIC:
+        # Its generator needs keypoints, which are not looked for otherwise.
+        kept['method'] = (f'{kind.label}={REALISTIC}',)
     return dataclasses.replace(Settings(), target=(kind.label,), **kept)
 
 

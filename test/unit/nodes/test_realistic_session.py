@@ -3,6 +3,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -148,3 +149,19 @@ def test_a_damaged_frame_does_not_keep_the_others_from_being_painted(bench):
     wait_for(lambda: bench.outboxes['rear'].sent and bench.warnings)
     assert not shows_magenta(pixels(bench.outboxes['rear'].sent[0]))
     assert [warning[:2] for warning in bench.warnings] == [('front', 'decode')]
+
+
+def test_a_body_generator_has_the_detector_look_for_keypoints(tmp_path):
+    weights = tiny_gan.save_body(tmp_path / 'body.safetensors')
+    built = []
+
+    def build(settings):
+        built.append(settings)
+        return MagentaDetector()
+
+    builder = EngineBuilder(build)
+    body = Settings(target=('body',), weights=(str(weights),), device='cpu', threads=1)
+    builder.build(body)
+    builder.build(replace(body, method=('realistic',)))
+    builder.build(replace(body, method=('body=realistic', 'blur'), margin=0.4))
+    assert [settings.method for settings in built] == [('pixelate',), ('body=realistic',)]
