@@ -14,7 +14,7 @@ from anon_ros.audit.attack_table import AttackRow, AttackTable
 from anon_ros.audit.charts_recall import recall_plot
 from anon_ros.audit.findings import Findings
 from anon_ros.audit.labels import FrameLabels, HiddenLabel, Labels, MissedLabel
-from anon_ros.audit.manifest import CorrectionRecord, HeightHistogram, Seal, TimeSeries
+from anon_ros.audit.manifest import HeightHistogram, Seal, TimeSeries
 from anon_ros.audit.report import SHOWN_RISKS, Pictures, render_report
 from anon_ros.audit.risk import RiskyFrame
 from anon_ros.audit.risk_pictures import take_look
@@ -123,16 +123,6 @@ def test_what_nobody_did_is_open_and_what_is_bad_is_red():
 def test_the_sentence_stands_in_no_report_without_labels():
     manifest, _ = build()
     assert 'confidence' not in render_report(sealed(manifest), Pictures())
-
-
-def test_corrections_are_told():
-    manifest, _ = build()
-    done = CorrectionRecord('drawn', '/cam', 'face', -1, 7, 3, HOSTILE, '2026', '2026')
-    page = Page(render_report(dataclasses.replace(manifest, corrections=(done,)), Pictures()))
-    text = ' '.join(page.texts)
-    assert 'Corrected by hand' in text
-    assert 'face drawn' in text
-    assert not page.all('script')
 
 
 def test_a_look_is_around_what_is_odd_and_inside_the_frame():
