@@ -52,9 +52,9 @@ class Synthesizer:
         shape = self.size_hw
         hidden = np.zeros(shape, bool)
         hidden[shape[0] // 4:-(shape[0] // 4), shape[1] // 4:-(shape[1] // 4)] = True
+        nothing = np.zeros((*shape, 3), np.uint8)
         hole = Hole(
-            np.zeros((*shape, 3), np.uint8), hidden, ~hidden, hidden,
-            np.zeros((17, 3), np.float32))
+            nothing, hidden, ~hidden, hidden, np.zeros((17, 3), np.float32), person_bgr=nothing)
         filled, = self.fill([hole], [Identity(bytes(KEY_BYTES))])
         if filled is None:
             raise ModelError('the device has not even the memory for one person')
