@@ -226,6 +226,7 @@ def _still_seen(
     frame: FrameRegions, found: Iterable[StillSeen]
 ) -> Iterator[tuple[Place, Risk]]:
     for each in found:
-        text = f'a {each.kind} of score {each.score:.2f} that nothing hides, for another detector'
+        name = 'person' if each.kind == Kind.BODY.label else each.kind
+        text = f'a {name} of score {each.score:.2f} that nothing hides, for another detector'
         score = 0.6 + 0.35 * min(max(each.score, 0.0), 1.0)
         yield Place.of(frame), Risk(STILL_SEEN, text, score, each.kind, NO_TRACK, each.box_xyxy)
