@@ -54,15 +54,17 @@ class Pictures:
         key = stream.number, number
         with self._lock:
             if key not in self._held:
-                self._read(stream, number)
+                self._hold(key, _encoded(self._read(stream, number), _JPEG))
             self._held.move_to_end(key)
             return self._held[key]
 
     def image_bgr(self, stream: Stream, number: int) -> UInt8Array:
         """Return (h, w, 3) uint8; raise FrameError, with the reason, where there is nothing."""
-        image = cv2.imdecode(
-            np.frombuffer(self.jpeg(stream, number), np.uint8), cv2.IMREAD_COLOR)
-        return np.asarray(image, np.uint8)
+        with self._lock:
+            data = self._held.get((stream.number, number))
+            if data is None:
+                return self._read(stream, number)
+        return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), np.uint8)
 
     def thumbnail(self, stream: Stream, number: int, width: int) -> bytes:
         """Return a frame as a JPEG of that width in px, or of its own where that is less."""
@@ -72,18 +74,19 @@ class Pictures:
         small = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
         return _encoded(np.asarray(small, np.uint8), _THUMBNAIL_JPEG)
 
-    def _read(self, stream: Stream, number: int) -> None:
+    def _read(self, stream: Stream, number: int) -> UInt8Array:
+        """Return a frame; neighbours that had to be decoded with it are kept."""
         wanted = None
         for found, image in self._reader.read(stream, number):
-            data = _encoded(image, _JPEG)
-            self._hold((stream.number, found), data)
-            wanted = data if found == number else wanted
+            if found == number:
+                wanted = image
+            else:
+                self._hold((stream.number, found), _encoded(image, _JPEG))
             if found >= number + MOST_AHEAD:
                 break
         if wanted is None:
             raise EncodingError('the frame is not there')
-        # Neighbours may have pushed it out again.
-        self._hold((stream.number, number), wanted)
+        return wanted
 
     def _hold(self, key: tuple[int, int], data: bytes) -> None:
         self._held_bytes += len(data) - len(self._held.pop(key, b''))

@@ -6,13 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anon_ros.audit.findings import read_checks
+from anon_ros.audit import verification
 from anon_ros.audit.manifest import REGIONS_NAME
 from anon_ros.audit.regions_file import RegionsReader
 from anon_ros.audit.risk import rank
 from anon_ros.audit.risk_tracks import Risk
 
 if TYPE_CHECKING:
+    from anon_ros.audit.verification import StillSeen
     from anon_ros.review.result import Result
 
 WITHHELD = Risk(
@@ -39,12 +40,11 @@ def build_queue(result: Result) -> list[QueueItem]:
     """
     Return what is worth a look, by risk; withheld frames, which show nobody, come last.
 
-    Raises InputError where what lies beside the manifest cannot be read.
+    Raises InputError where a verification lies there and cannot be read.
     """
-    checked = read_checks(result.sidecar, result.manifest).verification
     frames = rank(
         RegionsReader(result.sidecar / REGIONS_NAME), result.manifest.flags.first,
-        still_seen=() if checked is None else checked.still_seen,
+        still_seen=_still_seen(result),
     )
     items = []
     for frame in frames:
@@ -58,3 +58,12 @@ def build_queue(result: Result) -> list[QueueItem]:
             for number in withheld[:MOST_WITHHELD]
         ]
     return items
+
+
+def _still_seen(result: Result) -> tuple[StillSeen, ...]:
+    """Return what a verification of this very result saw unhidden."""
+    path, seal = result.sidecar / verification.FILE_NAME, result.manifest.seal
+    if seal is None or not path.is_file():
+        return ()
+    found = verification.read_verification(path)
+    return found.still_seen if found.root == seal.root else ()

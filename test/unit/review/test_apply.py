@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Corrections in the result: what was missed is hidden, all else keeps its bytes."""
 
-import shutil
-
 import pytest
 from bag_builder import shows_magenta
 from reviewed import (
@@ -183,7 +181,7 @@ def test_a_disk_that_is_full_leaves_the_old_result(reviewed, monkeypatch):
         apply(reviewed)
     monkeypatch.undo()
     assert [message[2] for message in read(reviewed.target)] == [m[2] for m in before]
-    shutil.rmtree(reviewed.target.with_name('anonymized.corrected.partial'))
+    assert reviewed.target.with_name('anonymized.corrected.partial').is_dir()
     apply(reviewed)
     assert is_proven(*reviewed)
 
