@@ -31,6 +31,8 @@ _FEWEST_POINTS = 6
 _MOST_SCALE = 1.08
 _SEARCH = 1.0
 """How far a box is searched around its place, in its own sizes."""
+_FIELD, _LEAST_FIELD_PX = 2.0, 64.0
+"""How much of the picture around a box is looked at, in its own sizes and at least in px."""
 _LEAST_LIKENESS = 0.55
 _PATCH_WH = (32, 32)
 _FLOW: dict[str, Any] = {
@@ -47,10 +49,16 @@ def step(before_bgr: UInt8Array, after_bgr: UInt8Array, box: Box) -> Box | None:
     """
     if min(box[2] - box[0], box[3] - box[1]) < _LEAST_SIDE_PX:
         return None
+    # What is far away has no say, and would take most of the time.
+    field = _field(box, before_bgr.shape[1::-1])
+    if field.is_empty:
+        return None
+    before_bgr, after_bgr = (_crop(image, field) for image in (before_bgr, after_bgr))
+    local = _shifted(box, -field.x_min, -field.y_min)
     for find in (_by_flow, _by_likeness):
-        found = find(before_bgr, after_bgr, box)
-        if found is not None and likeness(before_bgr, box, after_bgr, found) >= _LEAST_LIKENESS:
-            return found
+        found = find(before_bgr, after_bgr, local)
+        if found is not None and likeness(before_bgr, local, after_bgr, found) >= _LEAST_LIKENESS:
+            return _shifted(found, field.x_min, field.y_min)
     return None
 
 
@@ -118,8 +126,23 @@ def _by_likeness(before_bgr: UInt8Array, after_bgr: UInt8Array, box: Box) -> Box
         return None
     match = cv2.matchTemplate(field, template, cv2.TM_CCOEFF_NORMED)
     _, _, _, (x, y) = cv2.minMaxLoc(np.nan_to_num(match, nan=-1.0, posinf=-1.0, neginf=-1.0))
-    shift_x, shift_y = left + x - x_min, top + y - y_min
-    return box[0] + shift_x, box[1] + shift_y, box[2] + shift_x, box[3] + shift_y
+    return _shifted(box, left + x - x_min, top + y - y_min)
+
+
+def _field(box: Box, size_wh: tuple[int, ...]) -> Rect:
+    """Return the part of a picture in which a box is looked for."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    grown = Rect(round(box[0]), round(box[1]), round(box[2]), round(box[3])).grow(
+        round(max(_FIELD * width, _LEAST_FIELD_PX)), round(max(_FIELD * height, _LEAST_FIELD_PX)))
+    return grown.intersect(Rect(0, 0, size_wh[0], size_wh[1]))
+
+
+def _crop(image: UInt8Array, rect: Rect) -> UInt8Array:
+    return np.ascontiguousarray(image[rect.y_min:rect.y_max, rect.x_min:rect.x_max])
+
+
+def _shifted(box: Box, x: float, y: float) -> Box:
+    return box[0] + x, box[1] + y, box[2] + x, box[3] + y
 
 
 def _around(box: Box, size_wh: tuple[int, ...]) -> Rect:
@@ -136,6 +159,5 @@ def _patch(image_bgr: UInt8Array, box: Box) -> Float32Array | None:
     rect = _around(box, image_bgr.shape[1::-1])
     if rect.width < 2 or rect.height < 2:
         return None
-    crop = image_bgr[rect.y_min:rect.y_max, rect.x_min:rect.x_max]
-    small = cv2.resize(crop, _PATCH_WH, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(_crop(image_bgr, rect), _PATCH_WH, interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.float32)
