@@ -15,7 +15,8 @@ from anon_ros.core.regions import Kind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from anon_ros.audit.manifest import CameraCounts, HeightHistogram, StageTiming, TimeSeries
+    from anon_ros.audit.camera_counts import CameraCounts, HeightHistogram, TimeSeries
+    from anon_ros.audit.manifest import StageTiming
 
 Float64Array: TypeAlias = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from anon_ros.audit.charts import WIDTH, Float64Array, Tick, range_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from anon_ros.audit.manifest import HeightHistogram, TimeSeries
+    from anon_ros.audit.camera_counts import HeightHistogram, TimeSeries
 
 ROW_PX = 26
 GAP_PX = 2

@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING
 
 from anon_ros.audit.checks import Check, checks_of
 from anon_ros.audit.findings import read_checks
-from anon_ros.audit.manifest import (
-    MANIFEST_NAME,
-    REPORT_NAME,
-    SIDECAR,
-    Seal,
-    read_manifest,
-)
+from anon_ros.audit.manifest import MANIFEST_NAME, REPORT_NAME, SIDECAR, Seal, read_manifest
 from anon_ros.audit.seal import hash_json
 from anon_ros.errors import InputError
 
@@ -22,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from anon_ros.audit.manifest import CameraCounts, HeightHistogram, Manifest, TimeSeries
+    from anon_ros.audit.camera_counts import CameraCounts, HeightHistogram, TimeSeries
+    from anon_ros.audit.manifest import Manifest
 
 PARTIAL = '.partial'
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anon_ros.audit.durations import DurationSketch
-from anon_ros.audit.manifest import CameraCounts, FlagRecord, StageTiming
+from anon_ros.audit.manifest import FlagRecord, StageTiming
 from anon_ros.audit.tally import TopicTally, count_reason
 from anon_ros.core.regions import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from anon_ros.audit.camera_counts import CameraCounts
     from anon_ros.audit.manifest import Outcome
     from anon_ros.core.interfaces import Synthesis
     from anon_ros.core.regions import Regions

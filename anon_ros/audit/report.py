@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from anon_ros.audit.camera_counts import CameraCounts
     from anon_ros.audit.charts import Timeline
     from anon_ros.audit.charts_heat import HeatMap
-    from anon_ros.audit.manifest import CameraCounts, Manifest
+    from anon_ros.audit.manifest import Manifest
     from anon_ros.audit.pictures import CloseUp, Outline, Picture
     from anon_ros.audit.risk_pictures import RiskLook
 

@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from anon_ros.audit.manifest import (
-    OUTCOMES,
-    CameraCounts,
-    HeightHistogram,
-    Outcome,
-    TimeSeries,
-    WithheldFrame,
-)
+from anon_ros.audit.camera_counts import CameraCounts, HeightHistogram, TimeSeries, WithheldFrame
+from anon_ros.audit.manifest import OUTCOMES, Outcome
 from anon_ros.core.regions import Kind, Origin
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ import re
 import pytest
 
 from anon_ros.audit import charts
-from anon_ros.audit.manifest import HeightHistogram, StageTiming, TimeSeries
+from anon_ros.audit.camera_counts import HeightHistogram, TimeSeries
+from anon_ros.audit.manifest import StageTiming
 
 SECOND_NS = 10**9
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from report_page import GREEN, HOSTILE, MAGENTA, Page, build, decode, has_magenta
 
-from anon_ros.audit.manifest import CorrectionRecord, TimeSeries
+from anon_ros.audit.camera_counts import TimeSeries
+from anon_ros.audit.manifest import CorrectionRecord
 from anon_ros.audit.report import Pictures, render_report, write_report
 from anon_ros.errors import OutputError
 

@@ -11,10 +11,11 @@ from report_page import HOSTILE, MAGENTA, Page, build, decode, has_magenta
 from anon_ros.audit import charts_heat
 from anon_ros.audit.acceptance import judge
 from anon_ros.audit.attack_table import AttackRow, AttackTable
+from anon_ros.audit.camera_counts import HeightHistogram, TimeSeries
 from anon_ros.audit.charts_recall import recall_plot
 from anon_ros.audit.findings import Findings
 from anon_ros.audit.labels import FrameLabels, HiddenLabel, Labels, MissedLabel
-from anon_ros.audit.manifest import HeightHistogram, Seal, TimeSeries
+from anon_ros.audit.manifest import Seal
 from anon_ros.audit.report import SHOWN_RISKS, Pictures, render_report
 from anon_ros.audit.risk import RiskyFrame
 from anon_ros.audit.risk_pictures import take_look
