@@ -12,6 +12,7 @@ import typer
 from anon_ros.audit.label_page import PAGE_NAME
 from anon_ros.audit.labels import FILE_NAME as LABELS_NAME
 from anon_ros.audit.manifest import manifest_path, read_manifest
+from anon_ros.audit.page import count
 from anon_ros.cli.bag import print_summary
 from anon_ros.cli.options import DONE, JsonOption
 from anon_ros.cli.progress import progress_bar
@@ -96,7 +97,8 @@ def _print(target: Path, path: Path, as_json: bool) -> None:
                 'failed': summary.failed, 'unreadable': summary.unreadable,
             }))
             return
-        print(f'{len(summary.rows)} results, {summary.frames} frames, {summary.withheld} withheld')
+        results = count(len(summary.rows), 'result', 'results')
+        print(f'{results}, {summary.frames} frames, {summary.withheld} withheld')
         for name, reason in {**summary.failed, **summary.unreadable}.items():
             print(f'not there: {name}: {reason}')
     print(f'report    {path}')

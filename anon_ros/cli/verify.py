@@ -14,7 +14,7 @@ import typer
 from anon_ros.bags.verify_report import VerifyReport
 from anon_ros.cli.options import BAD_INPUT, DONE, WITHHELD, JsonOption
 from anon_ros.cli.progress import progress_bar
-from anon_ros.errors import OutputError
+from anon_ros.errors import InputError, OutputError
 from anon_ros.runs.check import SealCheck, check_seal
 from anon_ros.runs.results import check_results, is_result
 from anon_ros.runs.verify import keep_verification, verify_bag
@@ -56,11 +56,12 @@ def verify(
                 origin, result, search_every=detect_every,
                 progress=lambda done: show(done, -1, None),
             )
+    print(json.dumps(_to_plain(check, report)) if as_json else _to_text(check, report))
     try:
         keep_verification(result, check, report, '' if origin is None else origin.name)
-    except OutputError as error:
+    except (InputError, OutputError) as error:
+        # What was found stands above; it may be the very reason.
         print(f'anon-ros: not written down: {error}', file=sys.stderr)
-    print(json.dumps(_to_plain(check, report)) if as_json else _to_text(check, report))
     return _status(check, report)
 
 
