@@ -90,7 +90,8 @@ class Claims:
         state = replace(self._state(claim.fingerprint), status='failed', error=cause)
         try:
             self.clear(bag, claim)
-            self._target.remove(staging_name(bag.name))
+            if claim.lease.is_held(self._target):
+                self._target.remove(staging_name(bag.name))
         finally:
             self._settle(bag, claim, state)
 
@@ -101,8 +102,14 @@ class Claims:
         Nothing else can be there: it was free when the bag was claimed. A bag that another run
         has taken over is left alone.
         """
-        if claim.lease.is_held(self._target) and self._is_there(bag):
+        if not claim.lease.is_held(self._target):
+            return
+        if self._is_there(bag):
             withdraw(self._target, bag.name)
+
+    def give_back(self, bag: Bag) -> None:
+        """Leave a bag as it is to whoever is at it."""
+        self._leases.release(bag.name)
 
     def _settle(self, bag: Bag, claim: Claimed, state: BagState) -> None:
         try:

@@ -12,6 +12,7 @@ nothing of a store but that one of several creators of a name succeeds.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -85,7 +86,9 @@ class Leases:
         if self._thread is not None:
             self._thread.join()
         for bag in list(self._held):
-            self.release(bag)
+            # A store that is gone: they go stale. What ends the run matters more.
+            with contextlib.suppress(AnonError):
+                self.release(bag)
 
     def acquire(self, bag: str) -> Lease | None:
         """

@@ -19,7 +19,7 @@ from anon_ros.fleet.local_engine import LocalEngine
 from anon_ros.fleet.place import check_apart, is_remote, open_place
 from anon_ros.fleet.ray_engine import RayEngine, RayOptions
 from anon_ros.fleet.result import BagReport, FleetProgress, FleetResult
-from anon_ros.fleet.schedule import Policy, Schedule, repeat_command
+from anon_ros.fleet.schedule import ELSEWHERE_S, Policy, Schedule, repeat_command
 from anon_ros.fleet.secret import load_key
 from anon_ros.fleet.state import Topics, hash_of
 from anon_ros.fleet.tasks import Job
@@ -61,6 +61,7 @@ class Pace:
     pause_s: float = 2.0
     beat_s: float = BEAT_S
     stale_s: float = STALE_S
+    elsewhere_s: float = ELSEWHERE_S
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,7 @@ def run_fleet(
         with _engine(job, workers) as engine:
             policy = Policy(
                 _part_bytes(fleet, todo, engine.slots), pace.retries, pace.pause_s,
-                is_local=source.folder is not None, command=fleet.command,
-            )
+                pace.elsewhere_s, is_local=source.folder is not None, command=fleet.command)
             looks = LooksFolder(job.work / 'looks', looks_made_by(job.settings_hash))
             schedule = Schedule(engine, claims, leases, looks, key, policy, progress)
             done = schedule.run(todo)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import time
 from collections import Counter, deque
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 WAIT_S = 0.25
 ELSEWHERE_S = 5.0
-"""How often a bag that another run works on is looked at again."""
 LONGEST_PAUSE_S = 300.0
 
 
@@ -52,12 +52,14 @@ class Policy:
 
     part_bytes: bags larger than this are looked into in parts of about this size; 0 for never.
     retries: how often a task is tried again. pause_s: before the first retry, then twice as long
-    each time. is_local: whether the source needs no fetching. command: as typed.
+    each time. elsewhere_s: how often a bag that another run works on is looked at again.
+    is_local: whether the source needs no fetching. command: as typed.
     """
 
     part_bytes: int
     retries: int = 2
     pause_s: float = 2.0
+    elsewhere_s: float = ELSEWHERE_S
     is_local: bool = True
     command: tuple[str, ...] = ()
 
@@ -179,7 +181,7 @@ class Schedule:
                 self._report(bag, 'failed', cause=failure.cause, tries=tries)
             return
         if claim is None:
-            self._later.append(_Later(bag, time.monotonic() + ELSEWHERE_S))
+            self._later.append(_Later(bag, time.monotonic() + self._policy.elsewhere_s))
         elif isinstance(claim, Settled):
             fate: Fate = 'failed' if claim.cause else 'skipped'
             self._report(bag, fate, claim.outcome, claim.cause)
@@ -257,6 +259,9 @@ class Schedule:
         if failure.hope is Hope.NOT_THIS_RUN:
             raise ModelError(failure.cause)
         work.shares[part] = 0.0
+        if failure.hope is Hope.ELSEWHERE:
+            self._give_back(work)
+            return
         if failure.hope is Hope.LATER and work.tries[part] <= self._policy.retries:
             self._waiting.append(_Waiting(work, part, self._after(work.tries[part])))
             return
@@ -281,24 +286,33 @@ class Schedule:
         self._report(work.bag, 'done', outcome, tries=work.tries[None])
 
     def _end(self, work: Work) -> None:
+        self._drop(work)
+        self._looks.forget(work.claim)
+
+    def _give_back(self, work: Work) -> None:
+        """Let a worker that has outlived its run finish before this bag is tried again."""
+        self._drop(work)
+        with contextlib.suppress(AnonError):
+            self._claims.give_back(work.bag)
+        self._later.append(_Later(work.bag, time.monotonic() + self._policy.elsewhere_s))
+
+    def _drop(self, work: Work) -> None:
         """Drop all that is left to do for a bag; what runs for it ends unheard."""
         work.is_over = True
         self._waiting = [each for each in self._waiting if each.work is not work]
         self._works.pop(work.bag.name, None)
-        self._looks.forget(work.claim)
 
     def _give_up_lost(self) -> None:
         """Stop working on bags that another run has taken over."""
         for name in self._leases.lost():
-            work = self._works.pop(name, None)
+            work = self._works.get(name)
             if work is None:
                 continue
-            work.is_over = True
-            self._waiting = [each for each in self._waiting if each.work is not work]
+            self._drop(work)
             for slot in [slot for slot, (each, _) in self._running.items() if each is work]:
                 del self._running[slot]
                 self._engine.cancel(slot)
-            self._later.append(_Later(work.bag, time.monotonic() + ELSEWHERE_S))
+            self._later.append(_Later(work.bag, time.monotonic() + self._policy.elsewhere_s))
 
     # What is told
 

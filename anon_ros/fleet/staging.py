@@ -41,13 +41,17 @@ def staging_name(bag: str) -> str:
     return f'{STATE_FOLDER}/work/{bag}.work'
 
 
+class BusyError(OutputError):
+    """A worker of another run is still at a bag, though its lease has gone."""
+
+
 @contextmanager
 def staging(task: RewriteTask, settings_hash: str, folder: Path) -> Iterator[Path]:
     """
     Yield the path at which to write a bag; remove the folder when the block ends.
 
     What a killed worker left there stays where it was begun alike, and is removed otherwise.
-    Raises OutputError where another worker is at it.
+    Raises BusyError where another worker is at it.
     """
     lock = _lock(folder)
     try:
@@ -99,7 +103,7 @@ def _lock(folder: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(lock)
-        raise OutputError(f'{folder}: another worker is at it') from error
+        raise BusyError(f'{folder}: another worker is at it') from error
     except OSError:  # a file system without locks: the lease has to do
         return lock
     return lock

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from anon_ros.errors import InputError, ModelError, SettingError, StoreError, UsageError
+from anon_ros.fleet.staging import BusyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +104,7 @@ class Hope(enum.Enum):
     """Whether it helps to try again."""
 
     LATER = 'may succeed later'
+    ELSEWHERE = 'another worker is at it'
     NOT_THIS_BAG = 'none for this bag'
     NOT_THIS_RUN = 'none for any bag'
 
@@ -117,6 +119,8 @@ class Failure:
 
 def failure_of(error: BaseException) -> Failure:
     """Return what an error means for the bag and for the run."""
+    if isinstance(error, BusyError):
+        return Failure(str(error), Hope.ELSEWHERE)
     if isinstance(error, (ModelError, SettingError)):
         return Failure(str(error), Hope.NOT_THIS_RUN)
     if isinstance(error, (InputError, UsageError)):

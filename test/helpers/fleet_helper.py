@@ -27,7 +27,7 @@ from anon_ros.fleet.worker import Worker  # noqa: E402
 
 CAMERA, TEXT = '/camera/image_raw', '/chatter'
 SETTINGS = Settings(target=('face',), threads=1)
-FAST = Pace(retries=2, pause_s=0.05, beat_s=0.1, stale_s=1.0)
+FAST = Pace(retries=2, pause_s=0.05, beat_s=0.1, stale_s=1.0, elsewhere_s=0.2)
 
 
 class SlowDetector(MagentaDetector):

@@ -49,11 +49,11 @@ def spoil(path):
     file.write_bytes(file.read_bytes()[:len(file.read_bytes()) // 2])
 
 
-def replace_bag(path):
+def replace_bag(path, frames=12):
     for file in path.iterdir():
         file.unlink()
     path.rmdir()
-    fill(BagBuilder(), 12).write(path)
+    fill(BagBuilder(), frames).write(path)
 
 
 def test_bad_bags_are_named_and_the_good_ones_get_done(fleet):
@@ -162,6 +162,24 @@ def test_two_runs_on_one_target_share_the_bags(fleet):
         # A run ends when all bags are there, by whomever.
         assert sorted(each[name] for each in told) in (['done', 'skipped'],)
     assert fleet.results() == fleet.names()
+    assert fleet.leftovers() == []
+
+
+def test_a_run_that_sleeps_loses_its_bag_and_never_meets_who_took_it(fleet):
+    """The one who plans is stopped, its worker is not; another run takes over and waits for it."""
+    replace_bag(fleet.source / 'vehicle_00' / 'drive', frames=150)
+    sleeper = fleet.start(detector='SlowDetector', workers=1, only=['vehicle_00/drive'])
+    work = fleet.target / '.anon-fleet' / 'work'
+    wait_for(lambda: list(work.rglob('*.part')), sleeper)
+    sleeper.send_signal(signal.SIGSTOP)
+    result = fleet.run()
+    assert fates(result) == dict.fromkeys(fleet.names(), 'done')
+    before = bag_bytes(fleet.target)
+    sleeper.send_signal(signal.SIGCONT)
+    out, error = sleeper.communicate()
+    assert sleeper.returncode == 0, error.decode()
+    assert json.loads(out) == {'vehicle_00/drive': 'skipped'}
+    assert bag_bytes(fleet.target) == before
     assert fleet.leftovers() == []
 
 
