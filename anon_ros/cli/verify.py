@@ -106,7 +106,7 @@ def _to_plain(check: SealCheck, report: VerifyReport | None) -> dict[str, object
 
 
 def _to_text(check: SealCheck, report: VerifyReport | None) -> str:
-    lines = [f'changed: {line}' for line in check.changes]
+    lines = [f'{"changed" if check.root else "not sealed"}: {line}' for line in check.changes]
     if check.ok:
         what = 'source and result are' if check.has_source else 'the result is'
         lines.append(

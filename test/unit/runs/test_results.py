@@ -4,10 +4,13 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
-from bag_builder import BagBuilder, MagentaDetector, picture
+from bag_builder import BagBuilder, MagentaDetector, picture, shows_magenta
+from report_page import decode
 
 from anon_ros.audit.fleet_summary import find_results
 from anon_ros.audit.seal import hash_json
@@ -108,6 +111,26 @@ def test_a_report_is_rebuilt_from_what_lies_beside_the_result(target):
     assert before.count('<img') >= 2
     offline(before)
     assert '&lt;img src=x' in before
+
+
+class Unsure(MagentaDetector):
+    """Is never sure, so that its tracks are risky."""
+
+    def detect(self, image_bgr):
+        found = super().detect(image_bgr)
+        return replace(found, scores=np.full(len(found), 0.3, np.float32))
+
+
+def test_no_picture_of_a_report_shows_what_was_hidden(made, tmp_path):
+    source, _ = made
+    target = tmp_path / 'target'
+    anonymize_bag(BagJob(source, target), SETTINGS, detector=Unsure())
+    page = (target / 'anon' / 'report.html').read_text()
+    assert 'never seen clearly' in page
+    images = [attributes['src'] for tag, attributes in Links(page).tags if tag == 'img']
+    assert len(images) > page.count('class="outline odd"') > 0
+    assert not any(shows_magenta(decode(image)) for image in images)
+    assert shows_magenta(picture())
 
 
 def test_a_signature_is_checked_and_names_its_key(target, tmp_path):
