@@ -230,6 +230,20 @@ def test_the_safe_protocol_hides_the_rider_too(tmp_path, models, weights):
         assert np.abs(part(read(source), at) - part(read(tmp_path / 'out'), at)).mean() > 5
 
 
+def test_tones_are_made_to_fit_by_the_safe_protocol_too(tmp_path, weights):
+    images = {}
+    for name, histogram, change_at in (
+        ('plain', 'none', None), ('a', 'match', None), ('b', 'match', (30, 24, 16, 18)),
+    ):
+        source = make(tmp_path / name, 'coco', change_at=change_at)
+        anonymize_dataset(
+            DatasetJob(source, tmp_path / f'{name}_out', 'coco', 'face', faces='annotated'),
+            settings_for(weights, 'face', histogram=histogram, seed=1))
+        images[name] = read(tmp_path / f'{name}_out')
+    assert (images['plain'] != images['a']).any()
+    assert (images['a'] == images['b']).all()
+
+
 def test_small_people_stay_by_the_least_size(tmp_path, weights):
     source = make(tmp_path / 'source', 'coco')
     result = anonymize_dataset(
