@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from anon_ros.core.regions import BoolArray, Float32Array, UInt8Array
     from anon_ros.study.label_store import LabelStore
-    from anon_ros.study.study_file import PixelReading
+    from anon_ros.study.study_file import Model, PixelReading
 
 LEAST_SCORE = 0.01
 SOLID = 0.5
@@ -47,15 +47,22 @@ class Found(NamedTuple):
 class Finder:
     """A trained network that looks at one image at a time."""
 
-    def __init__(self, network: nn.Module, device: torch.device, shorter_px: int) -> None:
+    def __init__(self, network: nn.Module, device: torch.device, model: Model) -> None:
         """Bring the network into its state for tests."""
-        self._network, self._device = network.eval(), device
-        transform: Any = network.transform
-        transform.min_size = (shorter_px,)
+        self._network, self._device, self._model = network.eval(), device, model
 
     @torch.no_grad()
-    def find(self, image_bgr: UInt8Array) -> Found:
-        """Return what is found in an image (h, w, 3)."""
+    def find(self, image_bgr: UInt8Array, shorter_px: int = 0) -> Found:
+        """
+        Return what is found in an image (h, w, 3).
+
+        shorter_px: of the image when it is looked at, however long its longer side gets; 0 for
+        the size of the test.
+        """
+        transform: Any = self._network.transform
+        transform.min_size = (shorter_px or self._model.test_shorter_px,)
+        transform.max_size = (
+            shorter_px * max(image_bgr.shape) if shorter_px else self._model.longest_px)
         found = self._network([to_tensor(image_bgr).to(self._device)])[0]
         arrays = {key: value.float().cpu().numpy() for key, value in found.items()}
         return Found(
@@ -102,7 +109,7 @@ def read_pixels(
         image = load_image(image_path)
         if values is None or values.shape != image.shape[:2]:
             raise InputError(f'{labels_path}: no labels of {image_path.name}')
-        scores = person_scores(finder.find(image), people, image.shape[:2])
+        scores = person_scores(finder.find(image, reading.shorter_px), people, image.shape[:2])
         counted = ~np.isin(values, reading.ignored)
         is_person_px = np.isin(values, reading.people)
         bins = np.rint(scores * _BINS).astype(np.int64)

@@ -111,13 +111,15 @@ class PixelReading:
     A second reading: images whose people are known by the pixel.
 
     folder: *.jpg or *.png, each with *_labels.png beside it; $VARIABLES are filled in.
-    people, ignored: values in the labels.
+    people, ignored: values in the labels. shorter_px: the shorter side when the network looks at
+    them, where the people in them are not as large as those of the test; 0 for the test's.
     """
 
     name: str
     folder: str
     people: tuple[int, ...]
     ignored: tuple[int, ...] = ()
+    shorter_px: int = 0
 
 
 @dataclass(frozen=True)

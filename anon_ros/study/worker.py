@@ -65,7 +65,7 @@ def do_training(job: TrainingJob, folder: Path) -> None:
         samples = Samples(Path(job.images), labels, job.task, job.schedule, order)
         network = train(job, samples, processes, folder)
         if processes.is_first:
-            finder = Finder(network, processes.device, job.model.test_shorter_px)
+            finder = Finder(network, processes.device, job.model)
             found = predict(finder, Path(job.val_images), LabelStore(Path(job.val_labels)))
             put(folder / PREDICTIONS, json.dumps(found).encode())
             trained = Trained(

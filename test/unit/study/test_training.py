@@ -26,6 +26,7 @@ from anon_ros.study.curves import Curve, read_curve  # noqa: E402
 from anon_ros.study.job import TrainingJob, is_complete, read_trained  # noqa: E402
 from anon_ros.study.label_store import LabelStore, store_split  # noqa: E402
 from anon_ros.study.networks import build_network, load_checkpoint  # noqa: E402
+from anon_ros.study.predicting import Finder  # noqa: E402
 from anon_ros.study.samples import Order, Places, Samples, to_target  # noqa: E402
 from anon_ros.study.study_file import Model, PixelReading, Schedule  # noqa: E402
 from anon_ros.study.training import rate_at  # noqa: E402
@@ -112,6 +113,19 @@ def test_new_readings_are_read_without_training_again(root, tmp_path):
     trained(job(root), tmp_path)
     assert (tmp_path / 'weights.pt').stat().st_mtime_ns == stamp
     assert [each.name for each in read_trained(tmp_path).pixel_results] == ['street']
+
+
+def test_a_reading_may_look_at_larger_images_than_the_test_does(root):
+    network = build_network(SMALL, 'instances', 1)
+    sizes = []
+    network.backbone.register_forward_pre_hook(
+        lambda _, inputs: sizes.append(tuple(inputs[0].shape[2:])))
+    finder = Finder(network, torch.device('cpu'), SMALL)
+    image = np.zeros((90, 180, 3), np.uint8)
+    finder.find(image)
+    finder.find(image, 128)
+    finder.find(image)
+    assert sizes == [(64, 96), (128, 256), (64, 96)]
 
 
 @pytest.mark.parametrize('task', ['detection', 'keypoints'])
