@@ -10,6 +10,7 @@ Every error that anon_ros raises on purpose.
      |  + BagError        a bag that is damaged, unindexed or of an unknown kind
      |  + RegionsError    a regions file of another version or of another bag
      + OutputError        the target exists, is read-only or its disk is full
+     |  + BusyError       another worker is still at it: wait, or try again
      + StoreError         a store of objects that does not answer or refuses: may pass
      + ModelError         weights missing, of a wrong hash, or an engine that does not start
      + FrameError         one frame cannot be handled: it is withheld, the run goes on
@@ -51,6 +52,10 @@ class RegionsError(InputError):
 
 class OutputError(AnonError):
     """The target exists already, cannot be written, or its disk is full."""
+
+
+class BusyError(OutputError):
+    """A worker of another run is still at a bag, though its lease has gone."""
 
 
 class StoreError(AnonError):

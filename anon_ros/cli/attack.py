@@ -15,8 +15,9 @@ from anon_ros.audit.manifest import manifest_path
 from anon_ros.cli.options import DONE, JsonOption
 from anon_ros.cli.progress import progress_bar
 from anon_ros.core.settings import Settings
-from anon_ros.runs.attack import AttackJob, Sample
+from anon_ros.runs.attack import AttackJob
 from anon_ros.runs.attack import attack as attack_result
+from anon_ros.runs.attack_sample import Sample
 
 
 def attack(

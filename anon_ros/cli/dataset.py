@@ -15,7 +15,8 @@ from anon_ros.cli.progress import progress_bar
 from anon_ros.core.settings import Settings
 from anon_ros.datasets.paper import LEAST_SIDE_PX
 from anon_ros.gan.histograms import SURROUNDINGS
-from anon_ros.runs.dataset import DatasetJob, DatasetResult, anonymize_dataset
+from anon_ros.runs.dataset import DatasetResult, anonymize_dataset
+from anon_ros.runs.dataset_job import DatasetJob
 
 
 def dataset(

@@ -52,7 +52,8 @@ def run(
     from dataclasses import replace
 
     from anon_ros.audit import typed_json
-    from anon_ros.study.run import StudyPlan, run_study
+    from anon_ros.study.plan import StudyPlan
+    from anon_ros.study.run import run_study
     from anon_ros.study.study_file import load_study
     from anon_ros.study.table import to_csv
     from anon_ros.study.trainings import Crew

@@ -9,7 +9,6 @@ of an image can be read and painted without decoding the rest of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,28 +18,11 @@ from anon_ros.core.boxes import Rect
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from anon_ros.core.planes import Grid, Plane
+    from anon_ros.core.planes import ColourMap, Grid, Plane
     from anon_ros.core.regions import BoolArray, Float32Array, IntArray
 
 _TOWARDS_GRAY = 1e-4
 """How much a colour that the samples do not tell is drawn to gray; far below one level of 255."""
-
-
-@dataclass(frozen=True)
-class ColourMap:
-    """
-    How the first channels of a plane follow from BGR of 0..255; the others show no colour.
-
-    samples = matrix @ bgr + offset. matrix: (k, 3) float32. offset: (k,) float32.
-    """
-
-    matrix: Float32Array
-    offset: Float32Array
-
-    def scaled(self, factor: float, shift: float) -> ColourMap:
-        """Return the map to these samples times a factor, plus a shift."""
-        matrix = np.asarray(self.matrix * factor, np.float32)
-        return ColourMap(matrix, np.asarray(self.offset * factor + shift, np.float32))
 
 
 def read_bgr(

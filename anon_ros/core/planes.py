@@ -20,7 +20,6 @@ from anon_ros.core.boxes import Rect
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from anon_ros.core.colours import ColourMap
     from anon_ros.core.regions import BoolArray, Float32Array, UInt8Array
 
 
@@ -55,6 +54,23 @@ class Grid:
             rect.x_min // step_x, rect.y_min // step_y,
             -(-rect.x_max // step_x), -(-rect.y_max // step_y),
         ).intersect(self.bounds)
+
+
+@dataclass(frozen=True)
+class ColourMap:
+    """
+    How the first channels of a plane follow from BGR of 0..255; the others show no colour.
+
+    samples = matrix @ bgr + offset. matrix: (k, 3) float32. offset: (k,) float32.
+    """
+
+    matrix: Float32Array
+    offset: Float32Array
+
+    def scaled(self, factor: float, shift: float) -> ColourMap:
+        """Return the map to these samples times a factor, plus a shift."""
+        matrix = np.asarray(self.matrix * factor, np.float32)
+        return ColourMap(matrix, np.asarray(self.offset * factor + shift, np.float32))
 
 
 class Plane(Protocol):

@@ -17,7 +17,7 @@ from anon_ros.bags.storage import open_bag
 from anon_ros.bags.topics import Action, plan_topics
 from anon_ros.errors import AnonError
 from anon_ros.fleet.bags import find_bags
-from anon_ros.fleet.place import check_apart, open_place
+from anon_ros.fleet.places import check_apart, open_place
 from anon_ros.fleet.run import choose, share_out, work_folder
 from anon_ros.fleet.scratch import local_bag
 from anon_ros.fleet.state import has_result, hash_of, read_state

@@ -16,7 +16,7 @@ from anon_ros.fleet.bags import find_bags
 from anon_ros.fleet.claims import Claims
 from anon_ros.fleet.lease import BEAT_S, STALE_S, Leases
 from anon_ros.fleet.local_engine import LocalEngine
-from anon_ros.fleet.place import check_apart, is_remote, open_place
+from anon_ros.fleet.places import check_apart, is_remote, open_place
 from anon_ros.fleet.ray_engine import RayEngine, RayOptions
 from anon_ros.fleet.result import BagReport, FleetProgress, FleetResult
 from anon_ros.fleet.schedule import ELSEWHERE_S, Policy, Schedule, repeat_command

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from anon_ros import __version__
 from anon_ros.bags.storage.partial import sidecar_beside, write_atomically
-from anon_ros.errors import OutputError
+from anon_ros.errors import BusyError, OutputError
 from anon_ros.fleet.bags import SIDECAR_SUFFIX, STATE_FOLDER
 
 if TYPE_CHECKING:
@@ -39,10 +39,6 @@ _LOCK, _BEGUN = 'lock', 'begun.json'
 def staging_name(bag: str) -> str:
     """Return the folder in which a bag's result grows, by its name in the target."""
     return f'{STATE_FOLDER}/work/{bag}.work'
-
-
-class BusyError(OutputError):
-    """A worker of another run is still at a bag, though its lease has gone."""
 
 
 @contextmanager

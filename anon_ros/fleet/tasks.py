@@ -7,8 +7,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from anon_ros.errors import InputError, ModelError, SettingError, StoreError, UsageError
-from anon_ros.fleet.staging import BusyError
+from anon_ros.errors import BusyError, InputError, ModelError, SettingError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from anon_ros.core.colours import ColourMap
+from anon_ros.core.planes import ColourMap
 
 
 class Luma(NamedTuple):

@@ -47,8 +47,7 @@ from anon_ros.media.jpeg_plane import Coefficients, JpegPlane
 from anon_ros.media.limits import check_size
 
 if TYPE_CHECKING:
-    from anon_ros.core.colours import ColourMap
-    from anon_ros.core.planes import Plane
+    from anon_ros.core.planes import ColourMap, Plane
     from anon_ros.core.regions import UInt8Array
 
 REDUCTIONS = {

@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from anon_ros.core.boxes import Rect
-    from anon_ros.core.colours import ColourMap
-    from anon_ros.core.planes import Plane
+    from anon_ros.core.planes import ColourMap, Plane
     from anon_ros.core.regions import BoolArray, Float32Array, UInt8Array
 
 

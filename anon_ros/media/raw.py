@@ -19,8 +19,7 @@ from anon_ros.media.views import stretched_maps, to_bgr
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from anon_ros.core.colours import ColourMap
-    from anon_ros.core.planes import Frame
+    from anon_ros.core.planes import ColourMap, Frame
     from anon_ros.core.regions import UInt8Array
 
 

@@ -16,8 +16,7 @@ from anon_ros.media.video_encoder import MOST_CRF, USUAL_CRF, encode_pictures
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from anon_ros.core.colours import ColourMap
-    from anon_ros.core.planes import Plane
+    from anon_ros.core.planes import ColourMap, Plane
     from anon_ros.core.regions import UInt8Array
 
 FORMATS = {

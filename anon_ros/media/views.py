@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from anon_ros.core.colours import ColourMap
+    from anon_ros.core.planes import ColourMap
     from anon_ros.core.regions import UInt8Array
 
 _TO_BGR = {

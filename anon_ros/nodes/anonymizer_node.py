@@ -96,7 +96,7 @@ class AnonymizerNode(LifecycleNode):
         """Let nothing out, and wait to be configured again."""
         return self._transition('recover', self._clean_up, state, super().on_error)
 
-    def forget_publisher(self, publisher: Any) -> None:
+    def _forget_publisher(self, publisher: Any) -> None:
         """Destroy a lifecycle publisher, which rclpy would go on to manage."""
         self._managed_entities.discard(publisher)
         self.destroy_publisher(publisher)
@@ -135,7 +135,8 @@ class AnonymizerNode(LifecycleNode):
     def _configure(self) -> None:
         self._engine = self._engines.build(self._declared.settings)
         for name, settings in self._declared.cameras.items():
-            self._ports[name] = CameraPort(self, name, settings, self._take)
+            self._ports[name] = CameraPort(
+                self, name, settings, self._take, self._forget_publisher)
 
     def _activate(self) -> None:
         if self._engine is None:

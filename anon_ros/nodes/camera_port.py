@@ -16,9 +16,9 @@ from anon_ros.nodes.message_types import find_message_class, message_class
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rclpy.lifecycle import LifecycleNode
     from rclpy.qos import QoSProfile
 
-    from anon_ros.nodes.anonymizer_node import AnonymizerNode
     from anon_ros.nodes.frame_job import SafeFrame
     from anon_ros.nodes.node_settings import CameraSettings
 
@@ -38,22 +38,24 @@ class CameraPort:
 
     def __init__(
         self,
-        node: AnonymizerNode,
+        node: LifecycleNode,
         name: str,
         settings: CameraSettings,
         take: Callable[[str, bytes], None],
+        forget: Callable[[Any], None],
     ) -> None:
         """
         Create the publishers.
 
         take: called in the executor with the camera's name and a serialized message.
+        forget: destroys a lifecycle publisher of the node.
         Raises UsageError where the message type is not installed.
         """
         self.name = name
         self.is_video = settings.transport == 'video'
         self.events: Counter[str] = Counter()
         self._node = node
-        self._take = take
+        self._take, self._forget = take, forget
         self._lock = threading.Lock()
         type_name = {'raw': IMAGE, 'compressed': COMPRESSED, 'video': settings.video_type}
         self._type = message_class(type_name[settings.transport])
@@ -153,7 +155,7 @@ class CameraPort:
         with self._lock:
             publishers, self._publishers = self._publishers, {}
         for publisher in publishers.values():
-            self._node.forget_publisher(publisher)
+            self._forget(publisher)
 
     def _destroy_subscriptions(self) -> None:
         for subscription in self._subscriptions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from anon_ros import __version__, factory
 from anon_ros.attacks.bands import LEAST_CASES
@@ -20,6 +20,7 @@ from anon_ros.errors import InputError
 from anon_ros.models.store import ModelStore
 from anon_ros.runs.attack_bag import read_bags
 from anon_ros.runs.attack_images import read_folders
+from anon_ros.runs.attack_sample import Sample
 from anon_ros.runs.report import rebuild_report
 
 if TYPE_CHECKING:
@@ -30,21 +31,11 @@ if TYPE_CHECKING:
     from anon_ros.audit.attack_table import AttackRow
     from anon_ros.core.interfaces import RegionDetector
     from anon_ros.core.settings import Settings
-
-Skipped: TypeAlias = dict[str, int]
-"""How often something was left out, by reason."""
+    from anon_ros.runs.attack_sample import Skipped
 
 BAGS = ('mcap', 'sqlite3', 'ros1')
 OTHER_THRESHOLD = 0.15
 """Of the detectors that search again: lower than that of any run by default."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """How many are attacked of each kind, and how many looks at each are taken."""
-
-    identities: int = 500
-    looks: int = 12
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from anon_ros.bags.topics import TopicPlan
     from anon_ros.core.regions import UInt8Array
     from anon_ros.core.settings import Settings
-    from anon_ros.runs.attack import Sample, Skipped
+    from anon_ros.runs.attack_sample import Sample, Skipped
 
 LEAST_HEIGHT_PX = 8.0
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from anon_ros.core.interfaces import RegionDetector
     from anon_ros.core.regions import Regions, UInt8Array
     from anon_ros.core.settings import Settings
-    from anon_ros.runs.attack import Sample, Skipped
+    from anon_ros.runs.attack_sample import Sample, Skipped
 
 
 def read_folders(

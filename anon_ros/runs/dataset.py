@@ -38,7 +38,7 @@ from anon_ros.datasets.protocols import (
 )
 from anon_ros.datasets.records import ImageRecord
 from anon_ros.errors import InputError, OutputError, UsageError
-from anon_ros.gan.histograms import NONE, PERSON, SURROUNDINGS, Tones
+from anon_ros.gan.histograms import NONE, PERSON, Tones
 from anon_ros.runs.dataset_image import FACES, LEFT_AS_THEY_ARE, ImageWorker
 from anon_ros.runs.records import Run, new_header, write_records
 
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from anon_ros.audit.manifest import Manifest
     from anon_ros.core.interfaces import RegionDetector
     from anon_ros.datasets.formats import DatasetReader
+    from anon_ros.runs.dataset_job import DatasetJob
 
 PROBLEMS_NAME = 'problems.json'
 REGIONS_OF = {'face': Kind.FACE, 'body': Kind.BODY}
@@ -57,36 +58,6 @@ ALL_INDICES = 1 << 62
 NO_PART = 'a file that is no part of the dataset'
 UNNAMED = 'an image that no chosen annotation names'
 TAKEN_TONES = 'does not hold: the tones were taken from the people who were replaced'
-
-
-@dataclass(frozen=True)
-class DatasetJob:
-    """
-    What to do.
-
-    format: coco, cityscapes or bdd100k. region: face or body. protocol: safe or paper.
-    faces: all that are found, those matched to annotated people, or those that are annotated
-        themselves; None for what the protocol does.
-    splits: as the format calls them, () for all. annotations: a COCO file beside the tree.
-    on_error: stop at the first problem, or skip the image and count it.
-    resume: go on where a run that was killed stopped. command: for the manifest.
-    The paper's protocol only: min_size: root of the least area of a body's crop, in px; smaller
-        people stay. reference: whose tones realistic people get, see anon_ros.gan.histograms.
-    """
-
-    source: Path
-    target: Path
-    format: str
-    region: str = 'body'
-    protocol: str = 'safe'
-    faces: str | None = None
-    splits: tuple[str, ...] = ()
-    annotations: Path | None = None
-    on_error: str = 'stop'
-    resume: bool = False
-    command: tuple[str, ...] = ()
-    min_size: int = LEAST_SIDE_PX
-    reference: str = SURROUNDINGS
 
 
 @dataclass

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from anon_ros.datasets.problems import Problems
     from anon_ros.datasets.records import ImageRecord
     from anon_ros.models.store import ModelStore
-    from anon_ros.runs.dataset import DatasetJob
+    from anon_ros.runs.dataset_job import DatasetJob
 
 FACES = ('all', 'matched', 'annotated')
 LEFT_AS_THEY_ARE = 'left as they are: '

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anon_ros.core.settings import Settings
     from anon_ros.datasets.fillers import Filler
     from anon_ros.models.store import ModelStore
-    from anon_ros.runs.dataset import DatasetJob
+    from anon_ros.runs.dataset_job import DatasetJob
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from anon_ros.study.table import build_rows, columns, person_class, show_differe
 if TYPE_CHECKING:
     from anon_ros.study.figures import StudyResult, VariantResult
     from anon_ros.study.label_store import Labels, Thing
-    from anon_ros.study.run import StudyPlan
+    from anon_ros.study.plan import StudyPlan
     from anon_ros.study.table import Row
 
 ASSETS = Path(__file__).parent / 'assets'

@@ -17,7 +17,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -41,43 +41,21 @@ from anon_ros.study.figures import (
 from anon_ros.study.job import PREDICTIONS, TrainingJob, is_complete, read_trained
 from anon_ros.study.label_store import digest, store_split
 from anon_ros.study.table import to_csv, to_latex, to_markdown
-from anon_ros.study.trainings import Crew, Trainings
+from anon_ros.study.trainings import Trainings
 from anon_ros.study.variants import make_variant, settings_of, survey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anon_ros.study.label_store import LabelStore
-    from anon_ros.study.study_file import Study, Variant
+    from anon_ros.study.plan import StudyPlan
+    from anon_ros.study.study_file import Variant
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
 RESULTS, REPORT = 'results.json', 'report.html'
 CSV, LATEX, MARKDOWN = 'table.csv', 'table.tex', 'table.md'
 EVALUATION = 'evaluation.json'
-
-
-@dataclass(frozen=True)
-class StudyPlan:
-    """
-    What to do where.
-
-    data: the dataset's root. out: a folder that grows. only: names of variants, () for all; the
-    others keep what they have. crew: how trainings run side by side.
-    threads: of each training and of the making of images, 0 for all cores. loaders: processes
-    that decode images for each training. trains: False to report what is there.
-    """
-
-    study: Study
-    data: Path
-    out: Path
-    only: tuple[str, ...] = ()
-    crew: Crew = field(default_factory=Crew)
-    device: str = 'auto'
-    threads: int = 0
-    loaders: int = 0
-    annotations: Path | None = None
-    trains: bool = True
 
 
 @dataclass(frozen=True)

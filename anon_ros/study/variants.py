@@ -14,7 +14,8 @@ from anon_ros.audit.manifest import SIDECAR
 from anon_ros.core import settings as settings_module
 from anon_ros.datasets.files import put_json
 from anon_ros.errors import InputError, OutputError, UsageError
-from anon_ros.runs.dataset import DatasetJob, anonymize_dataset
+from anon_ros.runs.dataset import anonymize_dataset
+from anon_ros.runs.dataset_job import DatasetJob
 from anon_ros.study.figures import VariantImages
 from anon_ros.study.label_store import digest
 

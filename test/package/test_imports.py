@@ -55,6 +55,13 @@ def imports_of(path):
             yield from (f'{node.module}.{alias.name}' for alias in node.names)
 
 
+def resolve(path):
+    for name in imports_of(path):
+        place = PACKAGE.parent / name.replace('.', '/')
+        if name.startswith('anon_ros.') and place.with_suffix('.py').is_file():
+            yield place.with_suffix('.py')
+
+
 def level_of(room):
     return next(i for i, rooms in enumerate(LEVELS) if room in rooms)
 
@@ -78,6 +85,17 @@ def test_libraries_stay_in_their_rooms(path):
         rooms = ONLY_IN.get(name.split('.')[0])
         if rooms is not None:
             assert room_of(path) in rooms or relative in rooms, f'{relative} imports {name}'
+
+
+def test_no_files_import_in_a_circle():
+    imported = {path: set(resolve(path)) - {path} for path in modules()}
+    while True:
+        ground = [path for path, below in imported.items() if not below & imported.keys()]
+        if not ground:
+            break
+        for path in ground:
+            del imported[path]
+    assert not imported, 'a circle is among these, or they import one'
 
 
 def test_every_module_names_the_licence():

@@ -12,7 +12,8 @@ pytest.importorskip('pycocotools', reason=WHY)
 
 from anon_ros.errors import ModelError, UsageError  # noqa: E402
 from anon_ros.study.composites import Composition, compose  # noqa: E402
-from anon_ros.study.run import StudyPlan, read_result, run_study  # noqa: E402
+from anon_ros.study.plan import StudyPlan  # noqa: E402
+from anon_ros.study.run import read_result, run_study  # noqa: E402
 from anon_ros.study.study_file import PixelReading, load_study  # noqa: E402
 from anon_ros.study.table import to_csv  # noqa: E402
 from anon_ros.study.trainings import Crew  # noqa: E402

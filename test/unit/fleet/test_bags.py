@@ -5,7 +5,8 @@ import pytest
 
 from anon_ros.errors import InputError, UsageError
 from anon_ros.fleet.bags import find_bags, fingerprint
-from anon_ros.fleet.place import FileInfo, LocalPlace
+from anon_ros.fleet.local_place import LocalPlace
+from anon_ros.fleet.place import FileInfo
 
 
 def found(*names):

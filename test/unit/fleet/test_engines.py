@@ -22,7 +22,7 @@ from fleet_helper import (
 from anon_ros.errors import OutputError, UsageError
 from anon_ros.fleet.bags import find_bags
 from anon_ros.fleet.local_engine import LocalEngine
-from anon_ros.fleet.place import open_place
+from anon_ros.fleet.places import open_place
 from anon_ros.fleet.ray_engine import RayEngine, RayOptions
 from anon_ros.fleet.run import FleetJob, Workers, run_fleet
 from anon_ros.fleet.scratch import scratch

@@ -43,7 +43,7 @@ def test_a_damaged_sample_is_a_problem(fleet):
 
 def test_the_sample_of_a_store_is_one_bag_and_is_removed(fleet):
     pytest.importorskip('fsspec')
-    from anon_ros.fleet.place import open_place
+    from anon_ros.fleet.places import open_place
 
     source = open_place('memory://estimate/in')
     for path in fleet.source.rglob('*'):

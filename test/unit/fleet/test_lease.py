@@ -11,14 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from anon_ros.fleet.lease import Leases
-from anon_ros.fleet.place import LocalPlace
+from anon_ros.fleet.local_place import LocalPlace
 
 TAKE = """
 import sys, time
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from anon_ros.fleet.lease import Leases
-from anon_ros.fleet.place import LocalPlace
+from anon_ros.fleet.local_place import LocalPlace
 leases = Leases(LocalPlace(Path(sys.argv[1])), beat_s=0.05).__enter__()
 print(leases.acquire('bag') is not None, flush=True)
 time.sleep(60)

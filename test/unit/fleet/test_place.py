@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from anon_ros.errors import InputError, OutputError, UsageError
-from anon_ros.fleet.place import check_apart, open_place
+from anon_ros.fleet.places import check_apart, open_place
 
 HOSTILE = ('../x', 'a/../../x', '/etc/passwd', 'a//b', '.', 'a\\..\\b', 'a/\0')
 

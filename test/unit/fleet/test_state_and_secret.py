@@ -12,7 +12,7 @@ from anon_ros import factory
 from anon_ros.core.regions import Kind, Regions
 from anon_ros.core.settings import Settings
 from anon_ros.errors import UsageError
-from anon_ros.fleet.place import LocalPlace
+from anon_ros.fleet.local_place import LocalPlace
 from anon_ros.fleet.secret import KEY_BYTES, key_id, load_key, seed_of
 from anon_ros.fleet.state import BagState, Outcome, Topics, hash_of, read_state, write_state
 from anon_ros.media.raw import RawImage, open_raw

@@ -15,7 +15,8 @@ from anon_ros.cli.main import app
 from anon_ros.core.regions import Kind
 from anon_ros.core.settings import Settings
 from anon_ros.errors import InputError
-from anon_ros.runs.attack import AttackJob, Sample, attack
+from anon_ros.runs.attack import AttackJob, attack
+from anon_ros.runs.attack_sample import Sample
 from anon_ros.runs.bag import BagJob, anonymize_bag
 from anon_ros.runs.images import anonymize_images
 

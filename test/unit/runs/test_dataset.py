@@ -16,7 +16,8 @@ from anon_ros.datasets.formats import create_dataset
 from anon_ros.datasets.problems import Problems
 from anon_ros.datasets.records import ImageRecord, Instance
 from anon_ros.errors import InputError, OutputError, UsageError
-from anon_ros.runs.dataset import DatasetJob, anonymize_dataset
+from anon_ros.runs.dataset import anonymize_dataset
+from anon_ros.runs.dataset_job import DatasetJob
 
 SIZE_WH = (160, 120)
 PERSON, RIDER, CROWD, BARE = (10, 20), (60, 20), (110, 20), (60, 75)

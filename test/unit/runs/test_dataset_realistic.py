@@ -24,7 +24,8 @@ from anon_ros.gan.conditions import POSE_MAPS  # noqa: E402
 from anon_ros.gan.stylegan_unet import StyleGanUNet, UNetShape  # noqa: E402
 from anon_ros.gan.triagan import TriaGan, TriaGanShape  # noqa: E402
 from anon_ros.gan.weights_file import save_weights  # noqa: E402
-from anon_ros.runs.dataset import TAKEN_TONES, DatasetJob, anonymize_dataset  # noqa: E402
+from anon_ros.runs.dataset import TAKEN_TONES, anonymize_dataset  # noqa: E402
+from anon_ros.runs.dataset_job import DatasetJob  # noqa: E402
 
 SIZE_WH = (160, 120)
 NEAR, FAR, RIDER = (20, 20, 40, 70), (45, 30, 30, 40), (120, 40, 20, 40)

@@ -22,8 +22,9 @@ from anon_ros.study.figures import (
     VariantResult,
 )
 from anon_ros.study.label_store import write_labels
+from anon_ros.study.plan import StudyPlan
 from anon_ros.study.report import render_plot, render_report
-from anon_ros.study.run import StudyPlan, read_result
+from anon_ros.study.run import read_result
 from anon_ros.study.study_file import PixelReading, load_study
 from anon_ros.study.table import build_rows, columns, to_csv, to_latex, to_markdown
 
