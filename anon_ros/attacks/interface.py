@@ -95,6 +95,19 @@ class Identity:
         return float(np.median([look.height_px for look in self.queries]))
 
 
+class Hiding(Protocol):
+    """Hides one box of an image: how an informed attacker repeats what a run did."""
+
+    def __call__(
+        self, image_bgr: UInt8Array, box_xyxy: Float32Array, key: int
+    ) -> tuple[UInt8Array, BoolArray]:
+        """
+        Return the image with the box hidden, and (h, w) where it was hidden.
+
+        image_bgr: (h, w, 3). box_xyxy: (4,) px, without any margin. key: of the pattern.
+        """
+
+
 class Descriptor(Protocol):
     """Turns pictures into points: the nearer, the more likely the same. Tells what it is for."""
 

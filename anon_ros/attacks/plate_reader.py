@@ -1,41 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plates, by the text recognizer of `rapidocr`: PP-OCR, Apache-2.0, its network in the wheel."""
+"""Plates, read again: from one frame, and from the average of a track."""
 
 from __future__ import annotations
 
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from anon_ros.attacks.bands import bands, row
-from anon_ros.attacks.extra import import_extra
 from anon_ros.attacks.intervals import bootstrap_mean, wilson
 from anon_ros.attacks.summary import average
-from anon_ros.core.boxes import grow, to_rects
+from anon_ros.attacks.text_recognizer import load_recognizer
 from anon_ros.core.regions import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anon_ros.attacks.interface import Identity, Picture
+    from anon_ros.attacks.text_recognizer import Reading, TextRecognizer
     from anon_ros.audit.attack_table import AttackRow
-
-LEAST_CHARACTERS, LEAST_SCORE = 4, 0.8
-"""A plate counts as read where that many characters come with that score, right or wrong."""
-_GROWTH = 0.03
-
-
-class Reading(NamedTuple):
-    """What the recognizer takes a plate for, without spaces, and how sure it is."""
-
-    text: str
-    score: float
-
-    @property
-    def is_read(self) -> bool:
-        """Whether it counts as read."""
-        return len(self.text) >= LEAST_CHARACTERS and self.score > LEAST_SCORE
 
 
 class PlateReader:
@@ -44,10 +28,13 @@ class PlateReader:
     kind = Kind.PLATE
     name = 'reader'
 
-    def __init__(self, method: str = '') -> None:
-        """Load the recognizer; raise ModelError where the extra `attack` is not installed."""
-        package: Any = import_extra('rapidocr')
-        self._recognize = package.RapidOCR(params={'Global.log_level': 'critical'})
+    def __init__(self, method: str = '', recognizer: TextRecognizer | None = None) -> None:
+        """
+        Take a recognizer, or that of the process.
+
+        Raises ModelError where the extra `attack` is not installed.
+        """
+        self._recognizer = recognizer or load_recognizer()
         self.method = method
 
     def attack(self, identities: Sequence[Identity]) -> list[AttackRow]:
@@ -56,7 +43,7 @@ class PlateReader:
 
         The level of chance is what the same readings get right of other plates.
         """
-        clear = [self._best(each) for each in identities]
+        clear = [self._recognizer.read_clear(each) for each in identities]
         legible = [i for i, reading in enumerate(clear) if reading.is_read]
         if not legible:
             return []
@@ -75,20 +62,7 @@ class PlateReader:
 
     def read(self, picture: Picture) -> Reading:
         """Return what stands on the plate."""
-        size_wh = (picture.image_bgr.shape[1], picture.image_bgr.shape[0])
-        rect = to_rects(grow(picture.box_xyxy[None], _GROWTH), size_wh)[0]
-        if rect.is_empty:
-            return Reading('', 0.0)
-        part = np.ascontiguousarray(
-            picture.image_bgr[rect.y_min:rect.y_max, rect.x_min:rect.x_max])
-        found = self._recognize(part, use_det=False, use_cls=False, use_rec=True)
-        texts, scores = found.txts or (), found.scores or ()
-        text = ''.join(''.join(texts).split()).upper()
-        return Reading(text, float(min(scores, default=0.0)))
-
-    def _best(self, identity: Identity) -> Reading:
-        readings = [self.read(look.picture('clear')) for look in identity.looks[:3]]
-        return max(readings, key=lambda reading: (reading.is_read, reading.score))
+        return self._recognizer.read(picture)
 
     def _rows(
         self, strength: str, readings: Sequence[Reading], truths: Sequence[str],

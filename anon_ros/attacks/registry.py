@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from anon_ros.attacks.clothes import Clothes
 from anon_ros.attacks.dlib_faces import DlibFaces
 from anon_ros.attacks.own_network import OwnNetwork
+from anon_ros.attacks.plate_candidates import PlateCandidates
 from anon_ros.attacks.plate_reader import PlateReader
 from anon_ros.attacks.region_pixels import RegionPixels
 from anon_ros.attacks.reidentification import Reidentification
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from anon_ros.attacks.interface import Attacker
+    from anon_ros.attacks.interface import Attacker, Hiding
 
 _ATTACKERS: Mapping[Kind, tuple[Callable[[str], Attacker], ...]] = {
     Kind.FACE: (
@@ -35,14 +36,25 @@ _ATTACKERS: Mapping[Kind, tuple[Callable[[str], Attacker], ...]] = {
 }
 
 
-def build_attackers(kind: Kind, method: str, own_network: Path | None = None) -> list[Attacker]:
+_REPEATING: Mapping[Kind, tuple[Callable[[Hiding, str], Attacker], ...]] = {
+    Kind.PLATE: (PlateCandidates,),
+}
+"""Who has to be able to hide things of his own the same way."""
+
+
+def build_attackers(
+    kind: Kind, method: str, own_network: Path | None = None, hiding: Hiding | None = None
+) -> list[Attacker]:
     """
     Return everybody who attacks a kind.
 
     method: what hid it, for the rows. own_network: an ONNX file that describes faces, or None.
+    hiding: hides as the run did, with other keys; None where nobody can.
     Raises ModelError where the extra `attack` is not installed, or the file is no network.
     """
     attackers = [build(method) for build in _ATTACKERS[kind]]
+    if hiding is not None:
+        attackers += [build(hiding, method) for build in _REPEATING.get(kind, ())]
     if own_network is not None and kind is Kind.FACE:
         attackers.append(Reidentification(OwnNetwork(own_network, kind), method))
     return attackers

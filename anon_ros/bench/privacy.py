@@ -22,7 +22,7 @@ from anon_ros.attacks.intervals import paired_difference, wilson
 from anon_ros.attacks.ranks import fair_ranks, hits
 from anon_ros.attacks.region_pixels import RegionPixels
 from anon_ros.attacks.summary import Summary, summarize, summarize_all
-from anon_ros.bench.privacy_methods import Ours, others, untouched
+from anon_ros.bench.privacy_methods import RUN_KEY, Ours, others, untouched
 from anon_ros.bench.privacy_photos import FacePhotos
 from anon_ros.core.regions import Kind
 from anon_ros.core.settings import CLASSIC_METHODS, METHODS, REALISTIC, Settings
@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from anon_ros.attacks.interface import Descriptor, View
+    from anon_ros.attacks.interface import Descriptor, Hiding, View
     from anon_ros.audit.attack_table import AttackRow
-    from anon_ros.bench.privacy_methods import Method
     from anon_ros.core.regions import Float32Array
 
 HEIGHTS_PX = (16, 32, 64, 128)
@@ -42,7 +41,6 @@ GALLERY, QUERIES = 0, 1
 MARGINS = (0.0, 0.1, 0.15, 0.2, 0.3, 0.45, 0.6)
 _MARGIN_HEIGHT_PX = 64
 _GRAY_FRAMES = 3
-_RUN_KEY = 10**6
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,7 @@ def _measure(job: _Job) -> list[AttackRow]:
     samples = _samples_for(job)
     photos = FacePhotos(job.data_dir, samples.identities, job.height_px)
 
-    def points(method: Method, number: int, view: View, frames: int) -> list[Summary]:
+    def points(method: Hiding, number: int, view: View, frames: int) -> list[Summary]:
         return summarize_all(descriptors, _tracks(
             photos, method, number, samples.identities, samples.patient, frames, view))
 
@@ -173,7 +171,7 @@ def _samples_for(job: _Job) -> Samples:
     return replace(samples, patient=min(patient, samples.identities))
 
 
-def _method(name: str) -> Method:
+def _method(name: str) -> Hiding:
     if name == 'none':
         return untouched
     if name in METHODS:
@@ -186,19 +184,19 @@ def _method(name: str) -> Method:
 
 
 def _tracks(
-    photos: FacePhotos, method: Method, number: int, identities: int, patient: int, frames: int,
+    photos: FacePhotos, method: Hiding, number: int, identities: int, patient: int, frames: int,
     view: View,
 ) -> Iterator[list[Picture]]:
     """Yield one track of everybody: several frames of the first ones, one of the others."""
     for person in range(identities):
         track = photos.track(person, number, frames if person < patient else 1)
         yield [
-            _look(photo.image_bgr, photo.box_xyxy, method, (number + 1) * _RUN_KEY + person)
+            _look(photo.image_bgr, photo.box_xyxy, method, (number + 1) * RUN_KEY + person)
             .picture(view) for photo in track
         ]
 
 
-def _look(image_bgr: np.ndarray, box_xyxy: Float32Array, method: Method, key: int) -> Look:
+def _look(image_bgr: np.ndarray, box_xyxy: Float32Array, method: Hiding, key: int) -> Look:
     hidden, hole = method(image_bgr, box_xyxy, key)
     return Look(image_bgr, hidden, box_xyxy, hole)
 

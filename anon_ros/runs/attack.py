@@ -11,6 +11,7 @@ from anon_ros import __version__, factory
 from anon_ros.attacks.bands import LEAST_CASES
 from anon_ros.attacks.redetection import Redetection
 from anon_ros.attacks.registry import build_attackers
+from anon_ros.attacks.render import HidesAsARun
 from anon_ros.audit.attack_table import FILE_NAME, AttackTable, write_table
 from anon_ros.audit.manifest import REPORT_NAME, manifest_path, read_manifest, sidecar_path
 from anon_ros.core import settings as settings_module
@@ -18,7 +19,7 @@ from anon_ros.core.regions import Kind
 from anon_ros.core.settings import method_by_kind
 from anon_ros.errors import InputError
 from anon_ros.models.store import ModelStore
-from anon_ros.runs.attack_bag import read_bags
+from anon_ros.runs.attack_bag import read_bags, rekeyed
 from anon_ros.runs.attack_images import read_folders
 from anon_ros.runs.attack_sample import Sample
 from anon_ros.runs.report import rebuild_report
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from anon_ros.attacks.interface import Attacker
+    from anon_ros.attacks.interface import Attacker, Hiding
     from anon_ros.audit.attack_table import AttackRow
     from anon_ros.core.interfaces import RegionDetector
     from anon_ros.core.settings import Settings
@@ -125,8 +126,14 @@ def _attackers(job: AttackJob, kind: Kind, settings: Settings) -> list[Attacker]
     name, detector = _other_detector(job, kind, settings)
     return [
         Redetection(detector, kind, name, method),
-        *build_attackers(kind, method, job.own_network),
+        *build_attackers(kind, method, job.own_network, _hiding(kind, settings)),
     ]
+
+
+def _hiding(kind: Kind, settings: Settings) -> Hiding:
+    """Return what hides a kind as the run did, but with other keys."""
+    own = replace(rekeyed(settings), target=(kind.label,))
+    return HidesAsARun(factory.build_anonymizer(own), kind)
 
 
 def _other_detector(
