@@ -107,11 +107,16 @@ def _apply(job: ApplyJob, *, as_json: bool) -> int:
         done = apply_review(job, lambda count, total: show(count, total, None))
     if as_json:
         corrections = [asdict(each) for each in done.corrections]
-        print(json.dumps({'frames': done.frames, 'corrections': corrections}))
+        print(json.dumps({
+            'frames': done.frames, 'corrections': corrections, 'doubts': done.doubts}))
         return DONE
     for each in done.corrections:
         print(f'{each.action}: {each.kind} on {each.topic}, in {each.frames} frames, by {each.by}')
     print(f'{done.frames} frames rendered anew; all else kept its bytes: {done.path}')
+    if done.doubts:
+        print(f'in {done.doubts} frames it is doubtful whether a drawn region is where it was '
+              f'drawn, and nobody has accepted them: look at the result: anon-ros review '
+              f'{done.path}')
     return DONE
 
 

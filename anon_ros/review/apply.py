@@ -59,11 +59,17 @@ class ApplyJob:
 
 @dataclass(frozen=True)
 class ApplyResult:
-    """What was done; frames: how many were rendered anew."""
+    """
+    What was done.
+
+    frames: how many were rendered anew. doubts: in how many a drawn region is doubtful, and
+    nobody has looked again.
+    """
 
     path: Path
     frames: int
     corrections: tuple[CorrectionRecord, ...]
+    doubts: int = 0
 
 
 def apply_review(
@@ -88,7 +94,8 @@ def apply_review(
     ) as journal:
         session = Session(material, journal, job.reviewer)
         session.follow_all()
-        done = _apply(job, new, material.result, journal, progress)
+        doubts = session.open_doubts()
+        done = replace(_apply(job, new, material.result, journal, progress), doubts=doubts)
     if job.out is None:
         finish_swap(job.target)
     return done

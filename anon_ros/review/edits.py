@@ -63,12 +63,14 @@ class Path:
     Where a drawn region was followed to.
 
     of: the digest of what was followed, see Drawn.digest. boxes: by the frame's index, as text.
+    doubts: why a person should look again, by the frame's index, see following.Trace.
     """
 
     stream: str
     track: int
     of: str
     boxes: dict[str, tuple[float, ...]]
+    doubts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Drawn:
 
     drawn_by: the edit that began it. keys: its box in the frames where it was drawn, by index.
     first, last: indices outside which it is not. boxes: by index, in all frames where it is.
+    doubts: by index, why a person should look there again, see following.Trace.
     is_followed: whether boxes are more than the keys.
     """
 
@@ -98,6 +101,7 @@ class Drawn:
     first: int | None = None
     last: int | None = None
     boxes: dict[int, Box] = field(default_factory=dict)
+    doubts: dict[int, str] = field(default_factory=dict)
     is_followed: bool = False
 
     @property
@@ -189,7 +193,8 @@ def _with_boxes(drawn: Drawn, path: Path | None) -> Drawn:
     if path is None or path.of != drawn.digest:
         return replace(drawn, boxes=dict(drawn.keys))
     boxes = {int(index): as_box(box) for index, box in path.boxes.items()}
-    return replace(drawn, boxes=boxes, is_followed=True)
+    doubts = {int(index): why for index, why in path.doubts.items()}
+    return replace(drawn, boxes=boxes, doubts=doubts, is_followed=True)
 
 
 def as_box(values: tuple[float, ...]) -> Box:

@@ -9,7 +9,7 @@ is seen, and carried on a little by the tracker of recordings. Nothing crosses a
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,14 +20,16 @@ from anon_ros.core.regions import Kind, Regions
 from anon_ros.errors import FrameError
 from anon_ros.media.thumbnail import thumbnail
 from anon_ros.review import flow
+from anon_ros.review.appearance import Appearance
 from anon_ros.tracking import frame_motion
 from anon_ros.tracking.track import Point, between
 from anon_ros.tracking.two_sided import TwoSidedTracker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from anon_ros.core.regions import UInt8Array
+    from anon_ros.review.appearance import Found
     from anon_ros.review.flow import Box
 
 LONGEST_S = 10.0
@@ -35,13 +37,18 @@ MOST_FRAMES = 300
 """How far a box is followed beyond the drawn ones, on each side."""
 _GROWTH_PER_S, _LARGEST_GROWTH = 0.05, 0.15
 """A follower drifts: what it finds grows on each side, in sizes of the box."""
+_GROWTH_IN_DOUBT = 0.2
+"""What looks like nothing that was drawn grows by this, too; what looks the same by nothing."""
 _TAKEN_COVER, _TAKEN_FRAMES = 0.8, 3
 """Something hidden already that covers it for so many frames has taken over."""
 _AGREEING_IOU = 0.3
-_LEAST_LIKENESS = 0.35
-"""A follower that drifts slides off onto what lies behind: then it looks like that."""
+_SURE, _LOST, _LOST_FRAMES = 0.3, 0.2, 3
+"""Less sure, and a person should look; so little for so many frames, and it is lost."""
+_SURE_AT_ONCE = 0.5
+"""Less sure, and it is looked for at another place, too."""
 _LEAD_FRAMES = 6
 """Frames at an end from which its motion is told."""
+LOST, UNSURE, FAR = 'lost', 'unsure', 'far'
 
 
 @dataclass(frozen=True)
@@ -76,95 +83,176 @@ class Limits:
         return not is_early and not (self.last is not None and number > self.last)
 
 
-def trace(footage: Footage, keys: Mapping[int, Box], limits: Limits) -> dict[int, Box]:
+@dataclass(frozen=True)
+class Trace:
     """
-    Return where a drawn region is, by frame, the drawn boxes themselves included.
+    Where a drawn region is.
+
+    boxes: by frame, the drawn ones included. doubts: frames at which a person should look again,
+    and why: lost (it is not found any further), unsure (the least sure of some frames in a row)
+    or far (it is not followed any further, though it may be there).
+    """
+
+    boxes: dict[int, Box]
+    doubts: dict[int, str]
+
+
+@dataclass
+class _Way:
+    """
+    What a follower found on its way.
+
+    places: by frame. last: the last frame that it looked at. end: why it did not go on: lost, far
+    (there was no frame more), or '' where there is nobody any more.
+    """
+
+    last: int
+    places: dict[int, Found] = field(default_factory=dict)
+    end: str = ''
+
+
+def trace(footage: Footage, keys: Mapping[int, Box], limits: Limits) -> Trace:
+    """
+    Return where a drawn region is, and where that is doubtful.
 
     keys: the drawn boxes by frame, at least one.
     """
     found: dict[int, Box] = dict(keys)
+    doubts: dict[int, str] = {}
     numbers = sorted(keys)
     for a, b in itertools.pairwise(numbers):
-        found.update(_bridge(footage, (a, keys[a]), (b, keys[b])))
+        found.update(_bridge(footage, (a, keys[a]), (b, keys[b]), doubts))
     for end, direction in ((numbers[0], -1), (numbers[-1], 1)):
-        found.update(_beyond(footage, end, keys[end], direction, limits))
+        found.update(_beyond(footage, end, keys[end], direction, limits, doubts))
         found.update(_carried(footage, found, direction, limits))
-    return {number: box for number, box in sorted(found.items()) if limits.allow(number)}
+    allowed = [number for number in sorted(found) if limits.allow(number)]
+    return Trace({number: found[number] for number in allowed},
+                 {number: doubts[number] for number in allowed if number in doubts})
 
 
 def _bridge(
-    footage: Footage, first: tuple[int, Box], last: tuple[int, Box]
+    footage: Footage, first: tuple[int, Box], last: tuple[int, Box], doubts: dict[int, str]
 ) -> dict[int, Box]:
     """Return boxes for the frames between two drawn ones; none of them is left out."""
     (a, box_a), (b, box_b) = first, last
-    forward: dict[int, Box] = {}
-    backward: dict[int, Box] = {}
+    forward, backward = _Way(a), _Way(b)
     if b - a <= MOST_FRAMES:
-        forward = dict(_follow(footage, a, box_a, range(a + 1, b)))
-        backward = dict(_follow(footage, b, box_b, range(b - 1, a, -1)))
+        forward = _follow(footage, a, box_a, range(a + 1, b))
+        backward = _follow(footage, b, box_b, range(b - 1, a, -1))
     start = Point(a, footage.stamps_ns[a], box_a, 1.0)
     end = Point(b, max(footage.stamps_ns[b], footage.stamps_ns[a] + 1), box_b, 1.0)
-    found = {}
+    found, sureness = {}, {}
     for number in range(a + 1, b):
         straight = between(start, end, footage.stamps_ns[number])
-        box = _agreed(forward.get(number), backward.get(number), straight)
+        seen = [way.places[number] for way in (forward, backward) if number in way.places]
+        box, sureness[number] = _agreed(seen, straight)
         nearest_s = min(footage.seconds(number, a), footage.seconds(number, b))
-        found[number] = _grown(box, nearest_s)
+        found[number] = _grown(box, nearest_s, sureness[number])
+    doubts.update(_unsure(sureness))
     return found
 
 
-def _agreed(forward: Box | None, backward: Box | None, straight: Box) -> Box:
-    """Return what two followers and the straight way make of one frame: rather more than less."""
-    seen = [box for box in (forward, backward) if box is not None]
-    if len(seen) == 2 and _iou(seen[0], seen[1]) < _AGREEING_IOU:
+def _agreed(seen: Sequence[Found], straight: Box) -> tuple[Box, float]:
+    """Return what followers and the straight way make of one frame: rather more than less."""
+    places = [each.box for each in seen]
+    sureness = max((each.sureness for each in seen), default=0.0)
+    if len(seen) == 2 and _iou(places[0], places[1]) < _AGREEING_IOU:
         # One of them went astray, and nobody knows which.
-        return _union([*seen, straight])
-    return _union(seen or [straight])
+        sureness = 0.0
+    return _union(places if sureness >= _SURE else [*places, straight]), sureness
 
 
 def _beyond(
-    footage: Footage, number: int, box: Box, direction: int, limits: Limits
+    footage: Footage, number: int, box: Box, direction: int, limits: Limits,
+    doubts: dict[int, str],
 ) -> dict[int, Box]:
     """Return boxes beyond the outermost drawn one, until it is lost or hidden already."""
-    last = max(min(number + direction * MOST_FRAMES, len(footage.stamps_ns)), -1)
-    found: dict[int, Box] = {}
+    last = max(min(number + direction * (MOST_FRAMES + 1), len(footage.stamps_ns)), -1)
     taken = 0
-    for each, place in _follow(footage, number, box, range(number + direction, last, direction)):
-        if not limits.allow(each) or footage.seconds(each, number) > LONGEST_S:
-            break
-        found[each] = _grown(place, footage.seconds(each, number))
+
+    def is_over(each: int, place: Box) -> bool:
+        nonlocal taken
         taken = taken + 1 if _is_hidden(footage.hidden(each), place) else 0
-        if taken >= _TAKEN_FRAMES:
-            break
+        return taken >= _TAKEN_FRAMES
+
+    numbers = [
+        each for each in range(number + direction, last, direction)
+        if limits.allow(each) and footage.seconds(each, number) <= LONGEST_S
+    ]
+    way = _follow(footage, number, box, numbers, is_over)
+    found = {
+        each: _grown(place.box, footage.seconds(each, number), place.sureness)
+        for each, place in way.places.items()
+    }
+    doubts.update(_unsure({each: place.sureness for each, place in way.places.items()}))
+    ahead = way.last + direction
+    is_there_more = 0 <= ahead < len(footage.stamps_ns) and limits.allow(ahead)
+    if way.end == LOST or (way.end == FAR and is_there_more):
+        doubts[way.last] = way.end
     return found
 
 
 def _follow(
-    footage: Footage, number: int, box: Box, way: range
-) -> Iterator[tuple[int, Box]]:
-    """Yield the box in the frames of a way, one after another, until it is lost."""
+    footage: Footage, number: int, box: Box, numbers: Sequence[int],
+    is_over: Callable[[int, Box], bool] = lambda *_: False,
+) -> _Way:
+    """Follow a box through frames, one after another, until it is lost, gone or over."""
+    way = _Way(number)
     try:
-        drawn = before = footage.image(number)
+        before = footage.image(number)
     except FrameError:
-        return
-    small = thumbnail(before)
-    last, place = number, box
-    for each in way:
+        return way
+    look, small, place, weak = Appearance(before, box), thumbnail(before), box, 0
+    for each in numbers:
         try:
             after = footage.image(each)
         except FrameError:
             # A withheld frame shows nothing, so nothing has to be hidden in it.
             continue
         now = thumbnail(after)
-        if after.shape != before.shape or _is_cut(small, now, footage.seconds(last, each)):
-            return
-        found = flow.step(before, after, place)
-        if found is None or not _is_inside(found, after):
-            return
-        if flow.likeness(drawn, box, after, found) < _LEAST_LIKENESS:
-            return
-        before, small, last, place = after, now, each, found
-        yield each, found
+        if after.shape != before.shape or _is_cut(small, now, footage.seconds(way.last, each)):
+            return way
+        found = _found(look, before, after, place)
+        if not _is_inside(found.box, after):
+            return way
+        weak = weak + 1 if found.sureness < _LOST else 0
+        way.last, way.places[each] = each, _widened(found, place)
+        before, small, place = after, now, found.box
+        if weak == _LOST_FRAMES:
+            way.end = LOST
+            return way
+        look.learn(after, place)
+        if is_over(each, place):
+            return way
+    way.end = FAR
+    return way
+
+
+def _found(look: Appearance, before: UInt8Array, after: UInt8Array, place: Box) -> Found:
+    """Return where a box is in the next picture: from where its points lead, or from its place."""
+    led = flow.step(before, after, place)
+    found = look.find(after, led or place)
+    if led is None or found.sureness >= _SURE_AT_ONCE:
+        return found
+    return max(found, look.find(after, place), key=lambda each: each.sureness)
+
+
+def _widened(found: Found, before: Box) -> Found:
+    """Return what is not sure with the place before: it may not have moved at all."""
+    if found.sureness >= _SURE:
+        return found
+    return replace(found, box=_union([found.box, before]))
+
+
+def _unsure(sureness: Mapping[int, float]) -> dict[int, str]:
+    """Return the least sure frame of each row of unsure ones."""
+    rows: list[list[int]] = []
+    for number in sorted(each for each, sure in sureness.items() if sure < _SURE):
+        if rows and rows[-1][-1] == number - 1:
+            rows[-1].append(number)
+        else:
+            rows.append([number])
+    return {min(row, key=lambda each: sureness[each]): UNSURE for row in rows}
 
 
 def _carried(
@@ -229,8 +317,9 @@ def _is_inside(box: Box, image: UInt8Array) -> bool:
     return bool(0 <= x < width and 0 <= y < height)
 
 
-def _grown(box: Box, seconds: float) -> Box:
-    share = min(seconds * _GROWTH_PER_S, _LARGEST_GROWTH)
+def _grown(box: Box, seconds: float, sureness: float) -> Box:
+    doubt = 1 - min(max(sureness, 0.0), 1.0)
+    share = min(seconds * _GROWTH_PER_S, _LARGEST_GROWTH) + _GROWTH_IN_DOUBT * doubt
     return _as_box(boxes.grow(np.array([box], np.float32), share)[0].tolist())
 
 

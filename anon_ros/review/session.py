@@ -14,8 +14,8 @@ from anon_ros.errors import UsageError
 from anon_ros.review import views
 from anon_ros.review.corrections import CORRECTIONS_NAME, write_corrections
 from anon_ros.review.edits import Edit, Path, Turn
-from anon_ros.review.following import Footage, Limits, trace
-from anon_ros.review.queue import build_queue
+from anon_ros.review.following import Footage, Limits, Trace, trace
+from anon_ros.review.queue import build_queue, doubtful
 from anon_ros.review.views import FrameKey
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from anon_ros.review.flow import Box
     from anon_ros.review.journal import Journal
     from anon_ros.review.pictures import Pictures
+    from anon_ros.review.queue import QueueItem
     from anon_ros.review.result import Result, Stream
 
 LEAST_BOX_PX = 2.0
@@ -76,13 +77,18 @@ class Session:
 
     def queue(self) -> list[dict[str, Any]]:
         """Return what is worth a look, the riskiest first."""
-        return views.queue_view(self._queue, self._result, self._journal.state)
+        state = self._journal.state
+        return views.queue_view(self._items(state), self._result, state)
 
     def timeline(self, stream_id: int, bins: int) -> dict[str, Any]:
         """Return a stream over time; raise UsageError where there is no such stream."""
         stream = self._stream(stream_id)
-        scores = {item.number: item.score for item in self._queue if item.stream == stream_id}
-        return views.timeline_view(stream, scores, self._journal.state, bins)
+        state = self._journal.state
+        scores = {
+            item.number: item.score for item in reversed(self._items(state))
+            if item.stream == stream_id
+        }
+        return views.timeline_view(stream, scores, state, bins)
 
     def frame(self, stream_id: int, number: int) -> dict[str, Any]:
         """Return what is known of a frame; raise UsageError where there is none."""
@@ -143,15 +149,19 @@ class Session:
         """
         stream = self._stream(stream_id)
         drawn = self._drawn(stream, track)
-        boxes = self._trace(stream, drawn)
+        found = self._trace(stream, drawn)
         with self._lock:
             now = self._journal.state.drawn.get((stream.name, track))
             if now is None or now.digest != drawn.digest:
                 raise UsageError('the region was changed while it was followed')
-            plain = {str(stream.indices[n]): box for n, box in boxes.items()}
-            self._journal.append(Path(stream.name, track, drawn.digest, dict(plain)))
+            self._journal.append(Path(
+                stream.name, track, drawn.digest,
+                {str(stream.indices[number]): box for number, box in found.boxes.items()},
+                {str(stream.indices[number]): why for number, why in found.doubts.items()},
+            ))
             self._save()
-            return {'track': track, 'frames': len(boxes), **self._progress(self._journal.state)}
+            return {'track': track, 'frames': len(found.boxes), 'doubts': len(found.doubts),
+                    **self._progress(self._journal.state)}
 
     def follow_all(self) -> None:
         """Follow what was drawn and not followed yet."""
@@ -159,6 +169,11 @@ class Session:
             stream = next(each for each in self._result.streams if each.name == name)
             if stream.is_sequence and not drawn.is_followed:
                 self.follow(stream.number, track)
+
+    def open_doubts(self) -> int:
+        """Return in how many frames a drawn region is doubtful and nobody has accepted it."""
+        state = self._journal.state
+        return sum(not self._is_accepted(item, state) for item in doubtful(self._result, state))
 
     def _edit(self, command: Command) -> Edit:
         key = self._key(command.stream, command.frame)
@@ -215,13 +230,13 @@ class Session:
         tracks = [edit.track for edit in self._journal.edits if edit.stream == stream.name]
         return max([stream.next_track, *(track + 1 for track in tracks)])
 
-    def _trace(self, stream: Stream, drawn: Drawn) -> dict[int, Box]:
+    def _trace(self, stream: Stream, drawn: Drawn) -> Trace:
         keys = {
             number: box for index, box in drawn.keys.items()
             for number in [stream.find(index)] if number is not None
         }
         if not stream.is_sequence:
-            return keys
+            return Trace(keys, {})
         footage = Footage(
             stream.log_ns, lambda number: self._material.after.image_bgr(stream, number),
             lambda number: self._result.regions(stream, number).regions,
@@ -262,16 +277,20 @@ class Session:
         }
 
     def _progress(self, state: State) -> dict[str, Any]:
-        seen = sum(
-            (self._result.streams[item.stream].name,
-             self._result.streams[item.stream].indices[item.number]) in state.accepted
-            for item in self._queue
-        )
+        items = self._items(state)
+        seen = sum(self._is_accepted(item, state) for item in items)
         return {
             'saved_at': self._saved_at, 'pending': sum(e.action != 'accept' for e in state.alive),
             'can_undo': bool(state.alive), 'can_redo': bool(state.undone),
-            'queue_length': len(self._queue), 'queue_seen': seen,
+            'queue_length': len(items), 'queue_seen': seen,
         }
+
+    def _items(self, state: State) -> list[QueueItem]:
+        return [*doubtful(self._result, state), *self._queue]
+
+    def _is_accepted(self, item: QueueItem, state: State) -> bool:
+        stream = self._result.streams[item.stream]
+        return (stream.name, stream.indices[item.number]) in state.accepted
 
 
 def now() -> str:

@@ -149,8 +149,18 @@ function failed(error) {
   return undefined;
 }
 
-async function refresh() {
+// What is drawn may bring something to look at; what is being looked at stays it.
+async function loadQueue() {
+  const item = queued();
   state.queue = await api.get('/queue');
+  if (!item) return;
+  const at = state.queue.findIndex((each) => each.stream === item.stream && each.number === item.number
+    && each.risks[0].reason === item.risks[0].reason);
+  if (at >= 0) state.at = at;
+}
+
+async function refresh() {
+  await loadQueue();
   await loadTimeline();
   await load();
 }
@@ -181,7 +191,9 @@ async function follow(told) {
   const path = await api.post(`/streams/${told.stream}/tracks/${told.track}/follow`);
   progress(path);
   await refresh();
-  return say(`Followed through ${count(path.frames, 'frame')}. Look at its ends; m draws it again.`);
+  const through = `Followed through ${count(path.frames, 'frame')}`;
+  if (!path.doubts) return say(`${through}. Look at its ends; m draws it again.`);
+  return say(`${through}, unsure in ${path.doubts}: first in the queue. m draws it again there.`, { isLong: true });
 }
 
 function strike() {
@@ -217,7 +229,7 @@ function turn(way) {
     saved('saving', 'Saving…');
     const told = await api.post(`/${way}`);
     progress(told);
-    state.queue = await api.get('/queue');
+    await loadQueue();
     state.timeline = null;
     await go(told.stream, told.number);
     say(`${way === 'undo' ? 'Undone' : 'Done again'}: ${told.action}`);
@@ -228,7 +240,7 @@ function accept() {
   return work(async () => {
     await act({ action: 'accept' });
     const item = queued();
-    state.queue = await api.get('/queue');
+    await loadQueue();
     await loadTimeline();
     const next = isQueued(item) ? nextOpen() : -1;
     if (next < 0) {
@@ -354,7 +366,7 @@ async function start() {
   wire();
   try {
     state.session = await api.get('/session');
-    state.queue = await api.get('/queue');
+    await loadQueue();
     state.kind = state.session.targets[0] ?? 'face';
     showSession();
     const open = state.queue.findIndex((item) => !item.is_accepted);

@@ -48,3 +48,23 @@ def test_a_damaged_verification_is_named(reviewed):
     (reviewed.target / 'anon' / FILE_NAME).write_text('{')
     with pytest.raises(InputError, match=FILE_NAME), opened(reviewed.target):
         pass
+
+
+def test_where_what_was_drawn_is_lost_comes_first_until_somebody_has_looked(reviewed):
+    with opened(reviewed.target) as session:
+        drawn = act(session, 'draw', kind='face', box=missed_box(10))
+        followed = session.follow(drawn['stream'], drawn['track'])
+        lost = [item for item in session.queue() if 'lost' in item['risks'][0]['reason']]
+        assert followed['doubts'] == len(session.queue()) >= len(lost) >= 1
+        # It is not there after frame 19.
+        assert max(item['number'] for item in lost) in range(19, 24)
+        assert session.open_doubts() == followed['doubts']
+        for item in session.queue():
+            told = act(session, 'accept', frame=item['number'])
+        assert session.open_doubts() == 0
+        assert told['queue_seen'] == told['queue_length']
+    with opened(reviewed.target) as session:
+        assert len(session.queue()) == followed['doubts']
+        stream, track = drawn['stream'], drawn['track']
+        act(session, 'trim', frame=12, track=track, side='after')
+        assert session.follow(stream, track)['doubts'] < followed['doubts']
