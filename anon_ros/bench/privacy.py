@@ -10,20 +10,21 @@ regions in gray, because what surrounds a region stays visible whatever hides it
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
-from anon_ros.attacks.bands import row
 from anon_ros.attacks.dlib_faces import DlibFaces
 from anon_ros.attacks.interface import Look, Picture
-from anon_ros.attacks.intervals import paired_difference, wilson
+from anon_ros.attacks.intervals import wilson
 from anon_ros.attacks.ranks import fair_ranks, hits
 from anon_ros.attacks.region_pixels import RegionPixels
 from anon_ros.attacks.summary import Summary, summarize, summarize_all
 from anon_ros.bench.privacy_methods import RUN_KEY, Ours, others, untouched
 from anon_ros.bench.privacy_photos import FacePhotos
+from anon_ros.bench.privacy_rows import plain, rank_rows, ranks_of
 from anon_ros.core.regions import Kind
 from anon_ros.core.settings import CLASSIC_METHODS, METHODS, REALISTIC, Settings
 
@@ -48,12 +49,14 @@ class Samples:
     """
     How many are attacked.
 
-    identities: by one look. patient: of those also along a track, for the default; others: for
-    all other methods. frames, gallery_frames: of a track that is asked for, and of a known one.
+    identities: by one look. patient: of those also along a track, for the default and blur;
+    realistic: for the realistic method, whose generator takes most of the time; others: for all
+    other methods. frames, gallery_frames: of a track that is asked for, and of a known one.
     """
 
     identities: int = 600
     patient: int = 600
+    realistic: int = 100
     others: int = 30
     frames: int = 30
     gallery_frames: int = 8
@@ -78,21 +81,24 @@ GROUPS = (
 
 def measure_faces(
     data_dir: Path, *, samples: Samples = Samples(), heights_px: Sequence[int] = HEIGHTS_PX,
-    workers: int = 2, progress: Callable[[int, int], None] = lambda *_: None,
+    methods: Sequence[str] = (), workers: int = 2,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> list[dict[str, object]]:
     """
-    Return the rows of all methods, heights and strengths of attackers, and of the margins.
+    Return the rows of all methods, heights and strengths of attackers.
 
+    methods: those whose groups are measured; none for all.
     Raises InputError where the data are not there, ModelError without the extra `attack`.
     """
-    jobs = [_Job(data_dir, height, names, samples) for names in GROUPS for height in heights_px]
+    groups = [names for names in GROUPS if not methods or {*names} & {*methods}]
+    jobs = [_Job(data_dir, height, names, samples) for names in groups for height in heights_px]
     found: dict[int, list[AttackRow]] = {}
     with ProcessPoolExecutor(workers) as pool:
         futures = {pool.submit(_measure, job): i for i, job in enumerate(jobs)}
         for done, future in enumerate(as_completed(futures), 1):
             found[futures[future]] = future.result()
             progress(done, len(jobs))
-    return [_plain(each) for i in range(len(jobs)) for each in found[i]]
+    return [plain(each) for i in range(len(jobs)) for each in found[i]]
 
 
 def measure_margins(
@@ -137,6 +143,7 @@ class _Surroundings(RegionPixels):
 
 def _measure(job: _Job) -> list[AttackRow]:
     """Run a job; in a process of its own."""
+    cv2.setNumThreads(1)
     descriptors: list[Descriptor] = [DlibFaces(), RegionPixels(Kind.FACE)]
     samples = _samples_for(job)
     photos = FacePhotos(job.data_dir, samples.identities, job.height_px)
@@ -157,17 +164,19 @@ def _measure(job: _Job) -> list[AttackRow]:
         known = points(method, GALLERY, 'hidden', samples.gallery_frames)
         asked = points(method, QUERIES, 'hidden', samples.frames)
         for i, descriptor in enumerate(descriptors):
-            ours = _ranks(clear[i], known[i], asked[i], samples.patient)
-            yardstick = _ranks(clear[i], gray[0][i], gray[1][i], samples.patient)
-            rows += _rows(descriptor.name, name, job.height_px, ours, yardstick)
+            ours = ranks_of(clear[i], known[i], asked[i], samples.patient)
+            yardstick = ranks_of(clear[i], gray[0][i], gray[1][i], samples.patient)
+            rows += rank_rows(descriptor, name, job.height_px, ours, yardstick)
     return rows
 
 
 def _samples_for(job: _Job) -> Samples:
     samples = job.samples
-    patient = samples.patient if job.names == (DEFAULT,) else samples.others
-    if job.names == (f'{DEFAULT}, key known',):
-        patient = 0
+    by_group: dict[tuple[str, ...], int] = {
+        (DEFAULT,): samples.patient, ('blur',): samples.patient,
+        (REALISTIC,): samples.realistic, (f'{DEFAULT}, key known',): 0,
+    }
+    patient = by_group.get(job.names, samples.others)
     return replace(samples, patient=min(patient, samples.identities))
 
 
@@ -199,40 +208,3 @@ def _tracks(
 def _look(image_bgr: np.ndarray, box_xyxy: Float32Array, method: Hiding, key: int) -> Look:
     hidden, hole = method(image_bgr, box_xyxy, key)
     return Look(image_bgr, hidden, box_xyxy, hole)
-
-
-def _ranks(
-    clear: Summary, known: Summary, asked: Summary, patient: int
-) -> dict[str, Float32Array]:
-    ranks = {
-        'naive': fair_ranks(clear.first, asked.first),
-        'informed': fair_ranks(known.first, asked.first),
-    }
-    if patient:
-        ranks['patient'] = fair_ranks(known.mean[:patient], asked.mean[:patient])
-        ranks['patient pixels'] = fair_ranks(known.average[:patient], asked.average[:patient])
-    return ranks
-
-
-def _rows(
-    attacker: str, method: str, height_px: int, ours: dict[str, Float32Array],
-    gray: dict[str, Float32Array],
-) -> list[AttackRow]:
-    return [
-        row(
-            kind='face', attacker=attacker, strength=strength, method=method,
-            height=str(height_px), measure=f'rank-{place}',
-            value=wilson(hits(ranks, place).sum(), len(ranks)), chance=place / len(ranks),
-            samples=len(ranks), gray=float(hits(gray[strength], place).mean()),
-            excess=paired_difference(hits(ranks, place), hits(gray[strength], place)),
-        )
-        for strength, ranks in ours.items() for place in (1, 10)
-    ]
-
-
-def _plain(each: AttackRow) -> dict[str, object]:
-    """Return a row for a table or JSON, rounded."""
-    return {
-        name: round(value, 4) if isinstance(value, float) else value
-        for name, value in asdict(each).items() if name not in {'kind', 'note'}
-    }

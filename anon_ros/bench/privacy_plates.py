@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import cv2
@@ -15,6 +16,7 @@ from anon_ros.attacks.plate_reader import PlateReader
 from anon_ros.attacks.region_pixels import RegionPixels
 from anon_ros.attacks.reidentification import Reidentification
 from anon_ros.bench.privacy_methods import RUN_KEY, Ours, others, untouched
+from anon_ros.bench.privacy_rows import plain
 from anon_ros.core.boxes import Rect
 from anon_ros.core.regions import Kind
 from anon_ros.core.settings import CLASSIC_METHODS, Settings
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from anon_ros.attacks.interface import Hiding
     from anon_ros.core.regions import Float32Array, UInt8Array
 
+OURS = CLASSIC_METHODS
+METHODS = (
+    'none', *OURS, 'deface', 'autoware blur', 'mosaic of 8 cells', 'mosaic of 16 cells',
+)
 FRAMES = 30
 MOVE_PX = 0.7
 QUALITIES = (60, 95)
@@ -35,7 +41,7 @@ _ATTACKER = 9 * RUN_KEY
 
 
 def measure_plates(
-    data_dir: Path, *, frames: int = FRAMES, split: str = 'valid'
+    data_dir: Path, *, frames: int = FRAMES, split: str = 'valid', workers: int = 2
 ) -> list[dict[str, object]]:
     """
     Return what is read of data_dir/plates: one frame, and the average of moved, compressed copies.
@@ -47,18 +53,26 @@ def measure_plates(
         for frame in load_plate_frames(data_dir / 'plates', split)
         for i, box in enumerate(frame.plates_xyxy)
     ]
-    rows: list[dict[str, object]] = []
-    for name, method in _methods().items():
-        identities = [
-            Identity(plate, Kind.PLATE, tuple(_looks(image, box, method, number, frames)))
-            for number, (plate, image, box) in enumerate(plates)
-        ]
-        for attacker in (
-            PlateReader(name), Reidentification(RegionPixels(Kind.PLATE), name),
-            PlateCandidates(_of_another_run(method), name),
-        ):
-            rows += [_plain(asdict(each)) for each in attacker.attack(identities)]
-    return rows
+    with ProcessPoolExecutor(workers) as pool:
+        measure = partial(_measure, plates, frames)
+        return [each for rows in pool.map(measure, METHODS) for each in rows]
+
+
+def _measure(
+    plates: Sequence[tuple[str, UInt8Array, Float32Array]], frames: int, name: str
+) -> list[dict[str, object]]:
+    """Measure a method; in a process of its own."""
+    cv2.setNumThreads(1)
+    method = method_of(name)
+    identities = [
+        Identity(plate, Kind.PLATE, tuple(_looks(image, box, method, number, frames)))
+        for number, (plate, image, box) in enumerate(plates)
+    ]
+    attackers = (
+        PlateReader(name), Reidentification(RegionPixels(Kind.PLATE), name),
+        PlateCandidates(_of_another_run(method), name),
+    )
+    return [plain(each) for attacker in attackers for each in attacker.attack(identities)]
 
 
 def _of_another_run(method: Hiding) -> Hiding:
@@ -66,10 +80,11 @@ def _of_another_run(method: Hiding) -> Hiding:
     return lambda image_bgr, box_xyxy, key: method(image_bgr, box_xyxy, _ATTACKER + key)
 
 
-def _methods() -> Mapping[str, Hiding]:
-    ours = {name: Ours(Settings(method=(name,)), Kind.PLATE) for name in CLASSIC_METHODS}
-    chosen = ('deface', 'autoware blur', 'mosaic of 8 cells', 'mosaic of 16 cells')
-    return {'none': untouched, **ours, **{name: others()[name] for name in chosen}}
+def method_of(name: str) -> Hiding:
+    """Return what hides a plate, by its name in METHODS."""
+    if name == 'none':
+        return untouched
+    return Ours(Settings(method=(name,)), Kind.PLATE) if name in OURS else others()[name]
 
 
 def _looks(
@@ -109,13 +124,6 @@ def _part(image_bgr: UInt8Array, box_xyxy: Float32Array) -> tuple[UInt8Array, Fl
     corner = np.array([rect.x_min, rect.y_min] * 2, np.float32)
     part = image_bgr[rect.y_min:rect.y_max, rect.x_min:rect.x_max]
     return np.ascontiguousarray(part), (box_xyxy - corner).astype(np.float32)
-
-
-def _plain(values: Mapping[str, object]) -> dict[str, object]:
-    return {
-        name: round(value, 4) if isinstance(value, float) else value
-        for name, value in values.items() if name not in {'kind', 'note'}
-    }
 
 
 def plates_hold(rows: Sequence[Mapping[str, object]]) -> bool:

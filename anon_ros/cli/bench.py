@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from rich.table import Table
 from anon_ros.cli.options import DONE, JsonOption, command
 from anon_ros.cli.progress import progress_bar
 from anon_ros.core.settings import EFFORTS, Settings
+from anon_ros.errors import SettingError
 
 bench = typer.Typer(no_args_is_help=True, help='Measure speed, recall and cost on this machine.')
 Data = Annotated[
@@ -161,31 +162,53 @@ def dataset(
     return _show('a dataset by its annotations, the protocol of the paper', rows, as_json=as_json)
 
 
+PRIVACY_PARTS = ('faces', 'plates', 'people', 'margin', 'cost')
+
+
 def privacy(
     *,
     data: Data = DATA,
-    identities: Annotated[int, typer.Option(min=20, help='People by one look.')] = 600,
-    patient: Annotated[int, typer.Option(help='People along a track, for the default.')] = 600,
-    others: Annotated[int, typer.Option(help='People along a track, for other methods.')] = 30,
+    only: Annotated[
+        list[str] | None, typer.Option(help=f'Parts: {", ".join(PRIVACY_PARTS)}.')
+    ] = None,
+    method: Annotated[list[str] | None, typer.Option(help='Of the faces, these alone.')] = None,
+    identities: Annotated[int, typer.Option(min=20, help='Faces by one look.')] = 600,
+    patient: Annotated[int, typer.Option(help='Faces along a track, for pixelate, blur.')] = 600,
+    realistic: Annotated[int, typer.Option(help='Faces along a track, for realistic.')] = 100,
+    others: Annotated[int, typer.Option(help='Faces along a track, for other methods.')] = 30,
     height: Annotated[list[int] | None, typer.Option(help='Face heights in px.')] = None,
     workers: Annotated[int, typer.Option(min=1, help='Processes side by side.')] = 2,
     as_json: JsonOption = False,
 ) -> int:
-    """Attack our methods and those of others: faces, plates, surroundings; and the cost."""
+    """Attack our methods and those of others: faces, plates, people, margins; and the cost."""
     from anon_ros.bench import privacy as faces_attacked
     from anon_ros.bench.privacy_cost import measure_cost
+    from anon_ros.bench.privacy_people import PeopleSamples, measure_people
     from anon_ros.bench.privacy_plates import measure_plates
 
-    samples = faces_attacked.Samples(identities, patient, others)
+    parts = tuple(only or PRIVACY_PARTS)
+    if unknown := set(parts) - set(PRIVACY_PARTS):
+        raise SettingError(f'only: there is no {min(unknown)}, but {", ".join(PRIVACY_PARTS)}')
+    samples = faces_attacked.Samples(identities, patient, realistic, others)
+    people = PeopleSamples()
+    Console(stderr=True).print(f'{samples}\n{people}')
     with progress_bar('privacy', 'jobs') as show:
-        rows = faces_attacked.measure_faces(
-            data, samples=samples, heights_px=tuple(height or faces_attacked.HEIGHTS_PX),
-            workers=workers, progress=lambda done, total: show(done, total, None))
-    tables: dict[str, Rows] = {
-        'faces under attack': rows, 'plates under attack': measure_plates(data),
-        'what surrounds a region, by margin': faces_attacked.measure_margins(data),
-        'cost beside a plain mosaic': measure_cost(),
-    }
+        def progress(done: int, total: int) -> None:
+            show(done, total, None)
+
+        measures: dict[str, tuple[str, Callable[[], Rows]]] = {
+            'faces': ('faces under attack', lambda: faces_attacked.measure_faces(
+                data, samples=samples, heights_px=tuple(height or faces_attacked.HEIGHTS_PX),
+                methods=tuple(method or ()), workers=workers, progress=progress)),
+            'plates': ('plates under attack', lambda: measure_plates(data, workers=workers)),
+            'people': ('people under attack', lambda: measure_people(
+                data, samples=people, workers=workers, progress=progress)),
+            'margin': ('what surrounds a region, by margin',
+                       lambda: faces_attacked.measure_margins(data)),
+            'cost': ('cost beside a plain mosaic', measure_cost),
+        }
+        tables = {title: measure() for part, (title, measure) in measures.items()
+                  if part in parts}
     if as_json:
         print(json.dumps({title: list(table) for title, table in tables.items()}))
         return DONE
@@ -236,7 +259,11 @@ def fleet(
     settings: Settings,
     as_json: JsonOption = False,
 ) -> int:
-    """Measure a fleet of bags against one process: speed-up, overhead, identical results."""
+    """
+    Measure a fleet of bags against one process: speed-up, overhead, identical results.
+
+    With --json the table goes to the standard error, too.
+    """
     from anon_ros.bench.fleet import FleetBench
     from anon_ros.bench.scenes import SceneMaker
 
@@ -245,7 +272,10 @@ def fleet(
         measured = FleetBench(Path(folder), scenes, settings)
         measured.write(bags, frames)
         rows = list(measured.run(workers, with_ray=ray))
-    return _show(f'{bags} bags of {frames} frames of 1920x1080', rows, as_json=as_json)
+    title = f'{bags} bags of {frames} frames of 1920x1080'
+    if as_json:
+        _print_table(title, rows, Console(width=200, stderr=True))
+    return _show(title, rows, as_json=as_json)
 
 
 def live(
@@ -283,12 +313,17 @@ def _show(title: str, rows: Rows, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({title: list(rows)}))
         return DONE
+    wide = len({name for row in rows for name in row}) >= 8
+    _print_table(title, rows, Console(width=200 if wide else None))
+    return DONE
+
+
+def _print_table(title: str, rows: Rows, console: Console) -> None:
     names = list(dict.fromkeys(name for row in rows for name in row))
     table = Table(*[name.replace('_', ' ') for name in names], title=title)
     for row in rows:
         table.add_row(*[_text(row.get(name, '')) for name in names])
-    Console(width=None if len(names) < 8 else 200).print(table)
-    return DONE
+    console.print(table)
 
 
 def _text(value: object) -> str:

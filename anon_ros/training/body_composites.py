@@ -68,7 +68,7 @@ def load_sprites(folder: Path, *, is_held_out: bool = False) -> list[Sprite]:
     try:
         entries = json.loads(path.read_text(encoding='utf-8'))['sprites']
         return [
-            _load(folder, entry) for index, entry in enumerate(entries)
+            load_sprite(folder, entry) for index, entry in enumerate(entries)
             if (entry.get('sequence', index) % HELD_EVERY == HELD_EVERY - 1) == is_held_out]
     except OSError as error:
         raise InputError(f'{path}: {error.strerror}; it lists the rendered people') from error
@@ -76,7 +76,12 @@ def load_sprites(folder: Path, *, is_held_out: bool = False) -> list[Sprite]:
         raise InputError(f'{path}: no list of sprites with file and keypoints') from error
 
 
-def _load(folder: Path, entry: dict[str, Any]) -> Sprite:
+def load_sprite(folder: Path, entry: dict[str, Any]) -> Sprite:
+    """
+    Return one person of people.json.
+
+    Raises InputError where the picture cannot be read, ValueError or LookupError for no entry.
+    """
     path = folder / str(entry['file'])
     keypoints = np.array(entry['keypoints'], np.float32).reshape(KEYPOINTS, 3)
     picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
