@@ -19,14 +19,13 @@ none of; the share of frames in which nothing was missed is bounded without that
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anon_ros.audit import typed_json
 from anon_ros.audit.binomial import interval, lower_bound
-from anon_ros.errors import InputError, OutputError
+from anon_ros.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -113,8 +112,7 @@ class Acceptance:
 
     def __post_init__(self) -> None:
         """Check the schema; raise ValueError."""
-        if (self.schema, self.schema_version) != (SCHEMA, SCHEMA_VERSION):
-            raise ValueError(f'schema is not {SCHEMA} {SCHEMA_VERSION}')
+        typed_json.check_schema(self, SCHEMA, SCHEMA_VERSION)
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -124,10 +122,6 @@ class Acceptance:
             *(kind.sentence for kind in self.kinds),
             f'With 95 % confidence nothing is missed in at least {share} of the frames.',
         )
-
-    def to_json(self) -> str:
-        """Return it as a JSON text."""
-        return json.dumps(typed_json.to_plain(self), indent=1, allow_nan=False) + '\n'
 
 
 def judge(labels: Labels) -> Acceptance:
@@ -149,21 +143,12 @@ def judge(labels: Labels) -> Acceptance:
 
 def write_acceptance(acceptance: Acceptance, path: Path) -> None:
     """Write what was proved; raise OutputError where that cannot be done."""
-    try:
-        path.write_text(acceptance.to_json(), encoding='utf-8')
-    except OSError as error:
-        raise OutputError(f'{path}: cannot write the acceptance: {error.strerror}') from error
+    typed_json.write(acceptance, path, 'acceptance')
 
 
 def read_acceptance(path: Path) -> Acceptance:
     """Read what was proved; raise InputError that names the file and what is wrong with it."""
-    try:
-        text = path.read_text(encoding='utf-8')
-        return typed_json.from_plain(Acceptance, typed_json.parse(text))
-    except OSError as error:
-        raise InputError(f'{path}: cannot read the acceptance: {error.strerror}') from error
-    except ValueError as error:
-        raise InputError(f'{path}: no acceptance of anon_ros: {error}') from error
+    return typed_json.read(Acceptance, path, 'acceptance')
 
 
 def percent(share: float) -> str:

@@ -8,12 +8,10 @@ manifest's.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anon_ros.audit import typed_json
-from anon_ros.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,29 +87,18 @@ class AttackTable:
 
     def __post_init__(self) -> None:
         """Check the schema; raise ValueError."""
-        if (self.schema, self.schema_version) != (SCHEMA, SCHEMA_VERSION):
-            raise ValueError(f'schema is not {SCHEMA} {SCHEMA_VERSION}')
+        typed_json.check_schema(self, SCHEMA, SCHEMA_VERSION)
 
     def to_json(self) -> str:
         """Return the table as a JSON text."""
-        return json.dumps(typed_json.to_plain(self), indent=1, allow_nan=False) + '\n'
+        return typed_json.to_json(self)
 
 
 def write_table(table: AttackTable, path: Path) -> None:
     """Write a table; raise OutputError where that cannot be done."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(table.to_json(), encoding='utf-8')
-    except OSError as error:
-        raise OutputError(f'{path}: cannot write the attack: {error.strerror}') from error
+    typed_json.write(table, path, 'attack')
 
 
 def read_table(path: Path) -> AttackTable:
     """Read a table; raise InputError that names the file and what is wrong with it."""
-    try:
-        text = path.read_text(encoding='utf-8')
-        return typed_json.from_plain(AttackTable, typed_json.parse(text))
-    except OSError as error:
-        raise InputError(f'{path}: cannot read the attack: {error.strerror}') from error
-    except ValueError as error:
-        raise InputError(f'{path}: not an attack of anon_ros: {error}') from error
+    return typed_json.read(AttackTable, path, 'attack')

@@ -8,7 +8,6 @@ an empty list of what was missed, and comes back filled in. Its schema is this m
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from anon_ros.audit import typed_json
 from anon_ros.audit.seal import hash_json
 from anon_ros.core import boxes
 from anon_ros.core.regions import Kind
-from anon_ros.errors import InputError, OutputError
+from anon_ros.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -121,38 +120,22 @@ class Labels:
 
     def __post_init__(self) -> None:
         """Check the schema; raise ValueError."""
-        if (self.schema, self.schema_version) != (SCHEMA, SCHEMA_VERSION):
-            raise ValueError(f'schema is not {SCHEMA} {SCHEMA_VERSION}')
+        typed_json.check_schema(self, SCHEMA, SCHEMA_VERSION)
 
     @property
     def sha256(self) -> str:
         """A hash of all of it."""
         return hash_json(typed_json.to_plain(self))
 
-    def to_json(self) -> str:
-        """Return it as a JSON text."""
-        return json.dumps(typed_json.to_plain(self), indent=1, allow_nan=False) + '\n'
-
 
 def write_labels(labels: Labels, path: Path) -> None:
     """Write a labels file; raise OutputError where that cannot be done."""
-    try:
-        path.write_text(labels.to_json(), encoding='utf-8')
-    except OSError as error:
-        raise OutputError(f'{path}: cannot write the labels: {error.strerror}') from error
+    typed_json.write(labels, path, 'labels')
 
 
 def read_labels(path: Path) -> Labels:
     """Read a labels file; raise InputError that names the file and what is wrong with it."""
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f'it is larger than {MOST_BYTES >> 20} MiB')
-        text = path.read_text(encoding='utf-8')
-        return typed_json.from_plain(Labels, typed_json.parse(text))
-    except OSError as error:
-        raise InputError(f'{path}: cannot read the labels: {error.strerror}') from error
-    except ValueError as error:
-        raise InputError(f'{path}: no labels of anon_ros: {error}') from error
+    return typed_json.read(Labels, path, 'labels', MOST_BYTES)
 
 
 def hidden_labels(drawn: DrawnFrame, kinds: Sequence[str]) -> tuple[HiddenLabel, ...]:

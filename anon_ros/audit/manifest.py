@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from anon_ros.audit import typed_json
 from anon_ros.audit.camera_counts import CameraCounts  # noqa: TC001  # typed_json asks for it
-from anon_ros.errors import InputError, OutputError
+from anon_ros.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,8 +28,6 @@ SIDECAR = 'anon'
 MANIFEST_NAME, REGIONS_NAME, REPORT_NAME = 'manifest.json', 'regions.jsonl', 'report.html'
 CHAIN_NAME = 'chain.bin'
 """What lies in the sidecar folder."""
-
-MAX_BYTES = 64 * 2**20
 
 Outcome = Literal['unchanged', 'anonymized', 'masked']
 Action = Literal['anonymized', 'copied', 'dropped']
@@ -192,13 +190,7 @@ class Manifest:
 
     def __post_init__(self) -> None:
         """Check schema and topics; raise ValueError."""
-        if self.schema != SCHEMA:
-            raise ValueError(f"schema is '{self.schema[:60]}', expected '{SCHEMA}'")
-        if self.schema_version != SCHEMA_VERSION:
-            raise ValueError(
-                f'schema_version is {self.schema_version}; this version of anon_ros reads '
-                f'{SCHEMA_VERSION}'
-            )
+        typed_json.check_schema(self, SCHEMA, SCHEMA_VERSION)
         names = [topic.name for topic in self.topics]
         if len(set(names)) != len(names):
             raise ValueError('topics names one twice')
@@ -240,7 +232,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """Return the manifest as a JSON text."""
-        return json.dumps(typed_json.to_plain(self), indent=1, allow_nan=False) + '\n'
+        return typed_json.to_json(self)
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
@@ -268,11 +260,7 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
 
     Raises OutputError where the file cannot be written.
     """
-    try:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(manifest.to_json(), encoding='utf-8')
-    except OSError as error:
-        raise OutputError(f'{path}: cannot write the manifest: {error.strerror}') from error
+    typed_json.write(manifest, path, 'manifest')
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -281,22 +269,12 @@ def read_manifest(path: Path) -> Manifest:
 
     Raises InputError that names the file and what is wrong with it.
     """
-    return parse_manifest(path)[0]
+    return typed_json.read(Manifest, path, 'manifest')
 
 
 def parse_manifest(path: Path) -> tuple[Manifest, dict[str, object]]:
     """Return a manifest and its JSON as it is, unknown keys included; see read_manifest."""
-    try:
-        with path.open('rb') as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise ValueError(f'it is larger than {MAX_BYTES >> 20} MiB')
-        text = content.decode('utf-8')
-        return Manifest.from_json(text), typed_json.parse(text)
-    except OSError as error:
-        raise InputError(f'{path}: cannot read the manifest: {error.strerror}') from error
-    except ValueError as error:
-        raise InputError(f'{path}: not a manifest of anon_ros: {error}') from error
+    return typed_json.read_with_plain(Manifest, path, 'manifest')
 
 
 def is_anonymized(result: Path) -> bool:

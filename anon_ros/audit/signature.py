@@ -10,14 +10,13 @@ known then: the verification, the attack and the acceptance.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from anon_ros.audit import acceptance, attack_table, typed_json, verification
 from anon_ros.audit.seal import canonical, file_sha256
-from anon_ros.errors import InputError, OutputError, UsageError
+from anon_ros.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,8 +56,7 @@ class Signature:
 
     def __post_init__(self) -> None:
         """Check schema, key and signature; raise ValueError."""
-        if (self.schema, self.schema_version) != (SCHEMA, SCHEMA_VERSION):
-            raise ValueError(f'schema is not {SCHEMA} {SCHEMA_VERSION}')
+        typed_json.check_schema(self, SCHEMA, SCHEMA_VERSION)
         if len(bytes.fromhex(self.public_key)) != _KEY_BYTES:
             raise ValueError(f'public_key has not {_KEY_BYTES} bytes')
         if self.signature and len(bytes.fromhex(self.signature)) != _SIGNATURE_BYTES:
@@ -98,22 +96,12 @@ def sign(
 
 def write_signature(signature: Signature, path: Path) -> None:
     """Write a signature; raise OutputError where that cannot be done."""
-    try:
-        text = json.dumps(typed_json.to_plain(signature), indent=1) + '\n'
-        path.write_text(text, encoding='utf-8')
-    except OSError as error:
-        raise OutputError(f'{path}: cannot write the signature: {error.strerror}') from error
+    typed_json.write(signature, path, 'signature')
 
 
 def read_signature(path: Path) -> Signature:
     """Read a signature; raise InputError that names the file and what is wrong with it."""
-    try:
-        text = path.read_text(encoding='utf-8')
-        return typed_json.from_plain(Signature, typed_json.parse(text))
-    except OSError as error:
-        raise InputError(f'{path}: cannot read the signature: {error.strerror}') from error
-    except ValueError as error:
-        raise InputError(f'{path}: not a signature of anon_ros: {error}') from error
+    return typed_json.read(Signature, path, 'signature')
 
 
 def signature_changes(sidecar: Path, seal: Seal, public_key: Path | None) -> Iterator[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON into frozen dataclasses, checked field by field."""
+"""JSON files of frozen dataclasses, checked field by field."""
 
 from __future__ import annotations
 
@@ -11,7 +11,69 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from anon_ros.core.whole_file import write_whole
+from anon_ros.errors import InputError, OutputError
+
+if typing.TYPE_CHECKING:
+    from pathlib import Path
+
 T = TypeVar('T')
+
+MOST_BYTES = 64 * 2**20
+
+
+def write(value: Any, path: Path, name: str) -> None:
+    """
+    Write a dataclass as a file, whole or not at all; its folder is made where it is missing.
+
+    name: what it is, for the error. Raises OutputError that names the file and the cause.
+    """
+    try:
+        path.parent.mkdir(exist_ok=True)
+        write_whole(path, to_json(value).encode())
+    except OSError as error:
+        raise OutputError(f'{path}: cannot write the {name}: {error.strerror}') from error
+
+
+def read(kind: type[T], path: Path, name: str, most_bytes: int = MOST_BYTES) -> T:
+    """
+    Return the dataclass of a file; see from_plain.
+
+    name: what it is, for the error. Raises InputError that names the file and what is wrong.
+    """
+    return read_with_plain(kind, path, name, most_bytes)[0]
+
+
+def read_with_plain(
+    kind: type[T], path: Path, name: str, most_bytes: int = MOST_BYTES
+) -> tuple[T, dict[str, object]]:
+    """Return the dataclass of a file and its JSON as it is, unknown keys included; see read."""
+    try:
+        with path.open('rb') as file:
+            content = file.read(most_bytes + 1)
+        if len(content) > most_bytes:
+            raise ValueError(f'it is larger than {most_bytes >> 20} MiB')
+        plain = parse(content.decode('utf-8'))
+        return from_plain(kind, plain), plain
+    except OSError as error:
+        raise InputError(f'{path}: cannot read the {name}: {error.strerror}') from error
+    except ValueError as error:
+        raise InputError(f'{path}: no {name} of anon_ros: {error}') from error
+
+
+def check_schema(value: Any, schema: str, version: int) -> None:
+    """Raise ValueError where a dataclass says of itself that it is of another schema."""
+    if value.schema != schema:
+        raise ValueError(f'schema is {_short(value.schema)}, expected {schema!r}')
+    if value.schema_version != version:
+        raise ValueError(
+            f'schema_version is {value.schema_version}; this version of anon_ros reads {version}')
+
+
+def to_json(value: Any) -> str:
+    """Return a dataclass as the text of a JSON file."""
+    return json.dumps(to_plain(value), indent=1, allow_nan=False) + '\n'
+
 
 def parse(text: str) -> Any:
     """

@@ -7,12 +7,10 @@ Its schema is this module, like the manifest's.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from anon_ros.audit import typed_json
-from anon_ros.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,8 +66,7 @@ class Verification:
 
     def __post_init__(self) -> None:
         """Check the schema; raise ValueError."""
-        if (self.schema, self.schema_version) != (SCHEMA, SCHEMA_VERSION):
-            raise ValueError(f'schema is not {SCHEMA} {SCHEMA_VERSION}')
+        typed_json.check_schema(self, SCHEMA, SCHEMA_VERSION)
 
     @property
     def ok(self) -> bool:
@@ -78,23 +75,14 @@ class Verification:
 
     def to_json(self) -> str:
         """Return the verification as a JSON text."""
-        return json.dumps(typed_json.to_plain(self), indent=1, allow_nan=False) + '\n'
+        return typed_json.to_json(self)
 
 
 def write_verification(verification: Verification, path: Path) -> None:
     """Write a verification; raise OutputError where that cannot be done."""
-    try:
-        path.write_text(verification.to_json(), encoding='utf-8')
-    except OSError as error:
-        raise OutputError(f'{path}: cannot write the verification: {error.strerror}') from error
+    typed_json.write(verification, path, 'verification')
 
 
 def read_verification(path: Path) -> Verification:
     """Read a verification; raise InputError that names the file and what is wrong with it."""
-    try:
-        text = path.read_text(encoding='utf-8')
-        return typed_json.from_plain(Verification, typed_json.parse(text))
-    except OSError as error:
-        raise InputError(f'{path}: cannot read the verification: {error.strerror}') from error
-    except ValueError as error:
-        raise InputError(f'{path}: not a verification of anon_ros: {error}') from error
+    return typed_json.read(Verification, path, 'verification')

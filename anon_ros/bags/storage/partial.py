@@ -18,6 +18,7 @@ import shutil
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from anon_ros.core.whole_file import write_whole
 from anon_ros.errors import OutputError
 
 if TYPE_CHECKING:
@@ -74,13 +75,8 @@ def write_atomically(path: Path, text: str) -> None:
 
     Raises OutputError when it cannot be written.
     """
-    beside = path.with_name(path.name + '.new')
     try:
-        with beside.open('w', encoding='utf-8') as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        write_whole(path, text.encode())
     except OSError as error:
         raise OutputError(f'{path}: cannot be written ({error.strerror})') from error
 

@@ -110,7 +110,7 @@ def test_it_comes_back_from_the_file_as_it_was(tmp_path):
     with pytest.raises(InputError):
         read_acceptance(tmp_path / 'acceptance.json')
     with pytest.raises(OutputError):
-        write_acceptance(proved, tmp_path / 'missing' / 'x.json')
+        write_acceptance(proved, tmp_path / 'missing' / 'anon' / 'x.json')
 
 
 @pytest.mark.parametrize('spread', ['even', 'clustered', 'strata'])

@@ -60,7 +60,7 @@ def test_they_come_back_from_the_file_as_they_were(tmp_path):
     assert read_labels(path) == labels
     assert read_labels(path).sha256 == labels.sha256
     with pytest.raises(OutputError):
-        write_labels(labels, tmp_path / 'missing' / 'labels.json')
+        write_labels(labels, tmp_path / 'missing' / 'sample' / 'labels.json')
 
 
 @pytest.mark.parametrize(('change', 'words'), [

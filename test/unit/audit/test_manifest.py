@@ -122,7 +122,7 @@ def test_wrong_content_names_file_and_field(manifest, tmp_path, change, message)
 def test_what_is_no_manifest_is_refused(tmp_path, content):
     path = tmp_path / 'manifest.json'
     path.write_bytes(content)
-    with pytest.raises(InputError, match='not a manifest of anon_ros'):
+    with pytest.raises(InputError, match='no manifest of anon_ros'):
         read_manifest(path)
 
 

@@ -24,7 +24,7 @@ def test_it_survives_its_file(tmp_path):
     assert read_verification(path) == FOUND
     assert not FOUND.ok
     with pytest.raises(OutputError):
-        write_verification(FOUND, tmp_path / 'missing' / 'verification.json')
+        write_verification(FOUND, tmp_path / 'missing' / 'anon' / 'verification.json')
     with pytest.raises(InputError, match='cannot read'):
         read_verification(tmp_path / 'nothing.json')
 
@@ -40,5 +40,5 @@ def test_what_is_none_is_named(tmp_path, change):
     change(plain)
     path = tmp_path / 'verification.json'
     path.write_text(json.dumps(plain))
-    with pytest.raises(InputError, match=r'verification\.json: not a verification'):
+    with pytest.raises(InputError, match=r'verification\.json: no verification'):
         read_verification(path)

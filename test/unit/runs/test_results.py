@@ -158,8 +158,8 @@ def test_without_a_signature_a_page_is_there_to_sign_by_hand(target, tmp_path):
     (lambda plain: plain['files'].update({'attack.json': '0' * 64}), 'not what the key'),
     (lambda plain: plain.update(signature='0' * 128), 'not what the key has signed'),
     (lambda plain: plain.update(signature=''), 'not what the key has signed'),
-    (lambda plain: plain.update(signature='zz'), 'not a signature'),
-    (lambda plain: plain.update(public_key='00'), 'not a signature'),
+    (lambda plain: plain.update(signature='zz'), 'no signature'),
+    (lambda plain: plain.update(public_key='00'), 'no signature'),
 ])
 def test_a_signature_that_was_changed_is_named(target, tmp_path, change, words):
     sign_results(target, make_key(tmp_path / 'key.pem')[0], 'A')
@@ -241,7 +241,7 @@ def test_the_report_of_a_fleet_leads_to_each_result(fleet):
     assert summary_of(fleet).frames == 3 * 16
     (fleet / 'a' / 'anon' / 'manifest.json').write_text('{')
     page = write_any_report(fleet).read_text()
-    assert 'not a manifest' in page
+    assert 'no manifest' in page
 
 
 def test_lone_files_are_results_too(tmp_path, made):
