@@ -162,6 +162,8 @@ class RayEngine:
             return
         # A cluster that is started here tells nobody that it was used.
         os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
+        # Its workers are the run itself, and no less than whatever else goes on here.
+        os.environ.setdefault('RAY_worker_niceness', '0')
         options = {'include_dashboard': False} if self._options.address == LOCAL else {}
         try:
             self._ray.init(

@@ -42,6 +42,7 @@ def cluster(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('PYTHONPATH', os.pathsep.join([str(HELPERS.parents[1]), str(HELPERS)]))
         patch.setenv('ANON_ROS_TEST_MARK', str(mark))
+        patch.setenv('RAY_worker_niceness', '0')
         ray.init(address='local', num_cpus=2, num_gpus=2, include_dashboard=False,
                  log_to_driver=False, logging_level='ERROR')
         yield mark
