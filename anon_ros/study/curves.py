@@ -72,3 +72,9 @@ def read_curve(path: Path) -> list[dict[str, float]]:
     return [
         {key: float(value) for key, value in row.items()} for row in rows
         if None not in row and None not in row.values() and '' not in row.values()]
+
+
+def last_iteration(path: Path) -> int:
+    """Return how far a curve goes; 0 where there is none."""
+    rows = read_curve(path)
+    return int(rows[-1]['iteration']) if rows else 0

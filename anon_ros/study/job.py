@@ -18,7 +18,6 @@ from anon_ros.study.study_file import (  # noqa: TC001 - typed_json reads them
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 JOB, DONE, PREDICTIONS = 'job.json', 'done.json', 'predictions.json'
@@ -129,11 +128,3 @@ def is_complete(job: TrainingJob, folder: Path) -> bool:
     trained = read_trained(folder)
     return trained is not None and {each.name for each in job.pixel_readings} <= {
         each.name for each in trained.pixel_results}
-
-
-def iterations_done(folder: Path, rows: Sequence[dict[str, float]]) -> int:
-    """Return how far a training is, from the rows of its curve."""
-    trained = read_trained(folder)
-    if trained is not None:
-        return trained.iterations
-    return int(rows[-1]['iteration']) if rows else 0

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anon_ros.errors import AnonError, UsageError
-from anon_ros.study.curves import read_curve
-from anon_ros.study.job import is_complete, iterations_done, write_job
+from anon_ros.study.curves import last_iteration
+from anon_ros.study.job import is_complete, write_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,6 +60,8 @@ class Trainings:
     root: Path
     crew: Crew
     running: list[_Started] = field(default_factory=list)
+    _ended: int = field(default=0, init=False)
+    """Iterations of the trainings that are over."""
 
     def run(self, progress: Callable[[int, int], None] = lambda *_: None) -> int:
         """
@@ -71,6 +73,8 @@ class Trainings:
         """
         waiting = [job for job in self.jobs if not is_complete(job, job.folder(self.root))]
         count = len(waiting)
+        self._ended = sum(
+            job.schedule.iterations for job in self.jobs if job not in waiting)
         before = _end_on_term()
         try:
             while waiting or self.running:
@@ -117,13 +121,13 @@ class Trainings:
                 raise UsageError(text)
             raise TrainingError(
                 f'{text} (ended with {status}); all of it is in {started.folder / LOG}')
+        self._ended += started.job.schedule.iterations
         return True
 
     def _iterations(self) -> tuple[int, int]:
-        done = sum(
-            iterations_done(folder, read_curve(folder / CURVE))
-            for folder in (job.folder(self.root) for job in self.jobs))
-        return done, sum(job.schedule.iterations for job in self.jobs)
+        # Of those that run, the curve alone: it is read twice a second.
+        done = sum(last_iteration(each.folder / CURVE) for each in self.running)
+        return self._ended + done, sum(job.schedule.iterations for job in self.jobs)
 
 
 def _end_on_term() -> _Handler:
