@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from anon_ros.anonymization.keyed_pattern import KeyedPattern
-from anon_ros.anonymization.surroundings import cell_counts, drawing_order, surrounding_colour
+from anon_ros.anonymization.patterned import Look, Patterned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from anon_ros.core.boxes import Rect
-    from anon_ros.core.planes import Plane
-    from anon_ros.core.regions import Float32Array, Regions
+    from anon_ros.core.regions import Float32Array
 
 CELLS = 4
 """Support points along a region's longer side: few, for a smooth look."""
@@ -24,7 +20,7 @@ BRIGHTNESS, TINT = 16.0, 6.0
 """Standard deviations of the support points, of 255."""
 
 
-class Blur:
+class Blur(Patterned):
     """
     Fills regions with the look of an out-of-focus patch.
 
@@ -34,19 +30,7 @@ class Blur:
 
     def __init__(self, *, seed: int) -> None:
         """Take the seed of the surfaces."""
-        self._seed = seed
-
-    def anonymize(self, planes: Sequence[Plane], regions: Regions, others: Regions) -> None:
-        """Overwrite the regions in every plane."""
-        patterns = [
-            KeyedPattern.draw(regions, i, seed=self._seed, brightness=BRIGHTNESS, tint=TINT)
-            for i in range(len(regions))
-        ]
-        for number, plane in enumerate(planes):
-            for i, hole, unknown in drawing_order(regions, others, plane.grid):
-                colour = surrounding_colour(plane, hole, unknown)
-                cells = patterns[i].cells(colour, plane, number, cell_counts(hole.rect, CELLS))
-                plane.write(hole.rect, _smooth(cells, hole.rect), hole.inside)
+        super().__init__(Look(CELLS, BRIGHTNESS, TINT, _smooth), seed)
 
 
 def _smooth(cells: Float32Array, rect: Rect) -> Float32Array:
