@@ -16,3 +16,17 @@ def shared_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f'development data is not there: {folder}')
     return folder
+
+
+@pytest.fixture(scope='session')
+def one_torch_thread():
+    """Compute on one thread: several wait for each other where other work keeps cores busy."""
+    try:
+        import torch
+    except ImportError:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
+
+from anon_ros.training.ahead import made_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,19 +72,9 @@ class HoleBatch:
 def hole_batches(
     maker: HoleSampleMaker, first_step: int, steps: int, size: int
 ) -> Iterator[HoleBatch]:
-    """Yield one batch for each step, the next one being made while the last is learnt."""
+    """Return one batch for each step, the next one being made while the last is learnt."""
 
     def make(step: int) -> HoleBatch:
         return HoleBatch.of([maker.make(step, number) for number in range(size)])
 
-    # OpenCV's own threads would only get in the way of the networks'.
-    cv2.setNumThreads(1)
-    if first_step >= steps:
-        return
-    with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(make, first_step)
-        for step in range(first_step + 1, steps + 1):
-            batch = ahead.result()
-            if step < steps:
-                ahead = pool.submit(make, step)
-            yield batch
+    return made_ahead(make, first_step, steps)

@@ -9,16 +9,15 @@ takes for plates there is shown more often from then on.
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from anon_ros.detection.letterbox import to_multiple
 from anon_ros.detection.plates import decode
+from anon_ros.training.ahead import made_ahead
 from anon_ros.training.plate_frames import (
     hold_out,
     load_plate_frames,
@@ -105,22 +104,12 @@ def _learn(
 def batches(
     maker: SampleMaker, first_step: int, steps: int
 ) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
-    """Yield one batch for each step, the next one being made while the last is learnt."""
+    """Return one batch for each step, the next one being made while the last is learnt."""
 
     def make(step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
         return to_batch([maker.make(step, number) for number in range(BATCH)])
 
-    # OpenCV's own threads would only get in the way of the network's.
-    cv2.setNumThreads(1)
-    if first_step >= steps:
-        return
-    with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(make, first_step)
-        for step in range(first_step + 1, steps + 1):
-            batch = ahead.result()
-            if step < steps:
-                ahead = pool.submit(make, step)
-            yield batch
+    return made_ahead(make, first_step, steps)
 
 
 @torch.no_grad()

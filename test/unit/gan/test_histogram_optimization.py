@@ -22,15 +22,6 @@ SIZE, COUNT = 16, 3
 FEW = Search(learning_rate=0.1, steps=6)
 
 
-@pytest.fixture(scope='module', autouse=True)
-def one_thread():
-    # Several threads only wait for each other on so small a network.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope='module')
 def generator():
     torch.manual_seed(0)

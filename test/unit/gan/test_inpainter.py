@@ -23,14 +23,6 @@ KEY = RunKey(bytes(32))
 FEW = Search(learning_rate=0.1, steps=3)
 
 
-@pytest.fixture(scope='module', autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def unet(condition_channels=0):
     torch.manual_seed(0)
     return StyleGanUNet(UNetShape(

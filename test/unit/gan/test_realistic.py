@@ -33,14 +33,6 @@ KEY = RunKey(bytes(range(32)))
 CLASSIC = Pixelate(cells=6, seed=3)
 
 
-@pytest.fixture(scope='module', autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def synthesizer(generator):
     return Synthesizer(Inpainter(generator, StyleSampler(generator, 'truncated', psi=1.0)))
 

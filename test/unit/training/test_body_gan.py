@@ -4,17 +4,17 @@ import csv
 import numpy as np
 import pytest
 
-torch = pytest.importorskip('torch', reason='torch is not installed: training is not tested')
+pytest.importorskip('torch', reason='torch is not installed: training is not tested')
 
-from anon_ros.errors import UsageError  # noqa: E402 - they need torch
-from anon_ros.gan.conditions import POSE_MAPS  # noqa: E402
-from anon_ros.gan.stylegan_unet import UNetShape  # noqa: E402
-from anon_ros.gan.weights_file import load_weights, read_metadata  # noqa: E402
-from anon_ros.training import body_gan, gan_training  # noqa: E402
-from anon_ros.training.body_gan import BODY_SHAPE, body_recipe, train_body_gan  # noqa: E402
-from anon_ros.training.body_look import LOOK_NUMBERS  # noqa: E402
-from anon_ros.training.body_samples import BodyCrop  # noqa: E402
-from anon_ros.training.gan_run import Recipe  # noqa: E402
+from anon_ros.errors import UsageError
+from anon_ros.gan.conditions import POSE_MAPS
+from anon_ros.gan.stylegan_unet import UNetShape
+from anon_ros.gan.weights_file import load_weights, read_metadata
+from anon_ros.training import body_gan, gan_training
+from anon_ros.training.body_gan import BODY_SHAPE, body_recipe, train_body_gan
+from anon_ros.training.body_look import LOOK_NUMBERS
+from anon_ros.training.body_samples import BodyCrop
+from anon_ros.training.gan_run import Recipe
 
 SIZE_HW = (16, 8)
 SHAPE = UNetShape(SIZE_HW, (4, 8, 8), z_dim=LOOK_NUMBERS, w_dim=8, condition_channels=POSE_MAPS)
@@ -46,13 +46,8 @@ class Red(Blocks):
 
 
 @pytest.fixture(autouse=True)
-def small_and_calm(monkeypatch):
-    """Threads that wait for each other make tiny batches slow where cores are few."""
+def small(monkeypatch):
     monkeypatch.setattr(body_gan, 'LOOK_BATCHES', 2)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_an_interrupted_training_reaches_the_same_weights(tmp_path, monkeypatch):

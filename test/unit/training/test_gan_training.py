@@ -27,15 +27,6 @@ SHAPE = UNetShape((16, 16), (4, 8, 8), z_dim=4, w_dim=8)
 RECIPE = Recipe(steps=6, batch=4, warm_up=2, critic_channels=(4, 8, 8))
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads that wait for each other make tiny batches slow where cores are few."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def data_dir(tmp_path):
     folder = tmp_path / 'faces'
