@@ -30,7 +30,7 @@ EXTRAS['dev'] = [
     *EXTRAS['sign'],
     'colcon-common-extensions>=0.3', 'coverage>=7.4', 'hypothesis>=6.90', 'mcap>=1.1',
     'mypy>=1.10', 'onnx>=1.16', 'onnxruntime>=1.17', 'playwright>=1.45', 'pytest>=8.0',
-    'pytest-cov>=5.0', 'ruff>=0.6', 'types-PyYAML',
+    'pytest-cov>=5.0', 'pytest-xdist>=3.6', 'ruff>=0.6', 'types-PyYAML',
 ]
 
 setup(
