@@ -189,7 +189,8 @@ def build_tracker(settings: Settings, *, is_known: bool = False) -> RegionTracke
     from anon_ros.tracking.two_sided import TwoSidedTracker
 
     window_s = 0.0 if is_known else settings.window_s
-    return TwoSidedTracker(window_s, carry_s=settings.carry_s)
+    return TwoSidedTracker(
+        window_s, carry_s=settings.carry_s, body_carry_s=settings.body_carry_s)
 
 
 def _build_faces(settings: Settings, store: ModelStore, streams: int) -> RegionDetector:

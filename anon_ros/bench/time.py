@@ -3,9 +3,9 @@
 The benchmark of tracking: what stays hidden while a detector misses one to ten frames in a row.
 
 The detector is the truth with 2 % of jitter, false regions of low score here and there, and every
-object missed again and again. Covered: at least 80 % of the true box lies under hidden regions
-with their margin. Because covering everything would be a perfect result, the area that is hidden
-without need is measured too.
+object missed again and again. Covered: at least 80 % of the true box, or of the true silhouette
+where there is one, lies under hidden regions with their margin. Because covering everything would
+be a perfect result, the area that is hidden without need is measured too.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from anon_ros.bench.people import to_silhouette
 from anon_ros.bench.time_clips import Clip, TrueFrame, faces_clip, street_clip, walkers_clip
 from anon_ros.core import boxes
+from anon_ros.core.frame_anonymizer import with_margin
 from anon_ros.core.interfaces import RegionTracker, Sighting
 from anon_ros.core.regions import Kind, Regions
 from anon_ros.core.settings import Settings
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from anon_ros.core.regions import BoolArray, Float32Array
+    from anon_ros.core.regions import BoolArray, Float32Array, Mask
 
 MARGIN = 0.15
 _COVERED_SHARE = 0.8
@@ -57,7 +59,8 @@ def measure_time(
     data_dir: the development data; without it only the clips made from nothing are measured.
     Keys: clip, tracker, frames, true_regions, covered (of all true regions, 0..1),
     covered_once_seen (of those not before the object's first sighting), covered_in_gaps (of those
-    missed between two sightings at most window_s apart), switches (of a track's id along an
+    missed between two sightings at most window_s apart), share_in_gaps (of each of those that is
+    hidden, their mean), switches (of a track's id along an
     object), objects, hidden_share and needless_share (of the image's area), ms_per_frame (p50 of
     push, time of this thread).
     """
@@ -90,7 +93,8 @@ def _trackers(window_s: float, hold_s: float) -> dict[str, Callable[[], RegionTr
     return {
         'none': lambda: TwoSidedTracker(0.0),
         'online': lambda: OnlineTracker(hold_s),
-        'two-sided': lambda: TwoSidedTracker(window_s, carry_s=Settings().carry_s),
+        'two-sided': lambda: TwoSidedTracker(
+            window_s, carry_s=Settings().carry_s, body_carry_s=Settings().body_carry_s),
     }
 
 
@@ -133,12 +137,17 @@ def _sighting(
     size = np.tile(true[:, 2:] - true[:, :2], 2)
     jitter = (random.normal(0, _JITTER, true.shape) * size).astype(np.float32)
     found = boxes.clip(true + jitter, clip.size_wh)
+    shifts = np.zeros((len(seen), 4), np.float32)
+    shifts[seen] = jitter
+    drawn = frame.silhouettes(clip.size_wh, shifts)
+    shown = [] if drawn is None else [drawn[i] for i in np.flatnonzero(seen)]
     false = random.poisson(_FALSE_PER_FRAME)
     corner = random.uniform(0, 0.9, (false, 2)) * np.array(clip.size_wh)
     side = np.exp(random.uniform(np.log(12), np.log(60), (false, 1)))
     regions = Regions.of(
         np.concatenate([found, np.concatenate([corner, corner + side], axis=1)]), clip.kind,
         np.concatenate([random.uniform(0.3, 1.0, len(found)), random.uniform(0.1, 0.5, false)]),
+        masks=[*shown, *[None] * (len(found) + false - len(shown))],
     )
     return Sighting(frame.stamp_ns, regions, clip.size_wh, frame.thumbnail)
 
@@ -154,15 +163,13 @@ def _measure(
     hidden += tracker.flush()
     regions = [item.regions for item in hidden]
     frames = played.clip.frames
-    covered = [
-        _is_covered(frame.boxes_xyxy, boxes.grow(found.boxes_xyxy, MARGIN))
+    judged = [
+        _judge(frame, found, played.clip.size_wh)
         for frame, found in zip(frames, regions, strict=True)
     ]
-    areas = np.array([
-        _areas(frame.boxes_xyxy, found.boxes_xyxy, played.clip.size_wh)
-        for frame, found in zip(frames, regions, strict=True)
-    ])
-    all_covered = np.concatenate(covered)
+    areas = np.array([area for _, area in judged])
+    shares = np.concatenate([share for share, _ in judged])
+    all_covered = np.asarray(shares >= _COVERED_SHARE, np.bool_)
     is_known, in_gaps = _known(played), _gaps(played, window_s)
     switches, objects = _switches(played, regions)
     return {
@@ -171,6 +178,7 @@ def _measure(
         'covered': _share(all_covered),
         'covered_once_seen': _share(all_covered[is_known]),
         'covered_in_gaps': _share(all_covered[in_gaps]),
+        'share_in_gaps': float(shares[in_gaps].mean()) if in_gaps.any() else 1.0,
         'switches': switches,
         'objects': objects,
         'hidden_share': float(areas[:, 0].mean()),
@@ -183,10 +191,37 @@ def _share(values: BoolArray) -> float:
     return float(values.mean()) if len(values) else 1.0
 
 
-def _is_covered(true: Float32Array, hidden: Float32Array) -> BoolArray:
-    """Return (N,): whether enough of each true box lies under all hidden ones together."""
+def _judge(
+    frame: TrueFrame, found: Regions, size_wh: tuple[int, int]
+) -> tuple[Float32Array, tuple[float, float]]:
+    """
+    Return (N,) which share of each object is hidden, and two shares of the image.
+
+    They are hidden, and hidden beyond truth and margin.
+    """
+    hidden = with_margin(found, MARGIN)
+    silhouettes = frame.silhouettes(size_wh)
+    need = _raster(boxes.grow(frame.boxes_xyxy, MARGIN), size_wh)
+    if silhouettes is None:
+        shares = _hidden_shares(frame.boxes_xyxy, hidden.boxes_xyxy)
+        drawn = _raster(hidden.boxes_xyxy, size_wh)
+    else:
+        whole = to_silhouette(hidden, size_wh)
+        shares = np.array([_hidden_share(each, whole) for each in silhouettes], np.float32)
+        drawn = whole[::_RASTER_PX, ::_RASTER_PX][:need.shape[0], :need.shape[1]]
+    return shares, (float(drawn.mean()), float((drawn & ~need).mean()))
+
+
+def _hidden_share(silhouette: Mask, hidden: BoolArray) -> float:
+    rows, columns = silhouette.inside.shape
+    window = hidden[silhouette.y:silhouette.y + rows, silhouette.x:silhouette.x + columns]
+    return float(window[silhouette.inside].mean()) if silhouette.inside.any() else 1.0
+
+
+def _hidden_shares(true: Float32Array, hidden: Float32Array) -> Float32Array:
+    """Return (N,): the share of each true box that lies under all hidden ones together."""
     if not len(hidden):
-        return np.zeros(len(true), np.bool_)
+        return np.zeros(len(true), np.float32)
     steps = (np.arange(_GRID) + 0.5) / _GRID
     size = true[:, 2:] - true[:, :2]
     x = true[:, 0, None] + steps * size[:, 0, None]
@@ -194,16 +229,7 @@ def _is_covered(true: Float32Array, hidden: Float32Array) -> BoolArray:
     in_x = (x[..., None] >= hidden[:, 0]) & (x[..., None] < hidden[:, 2])
     in_y = (y[..., None] >= hidden[:, 1]) & (y[..., None] < hidden[:, 3])
     under = (in_y[:, :, None] & in_x[:, None]).any(axis=3)
-    return np.asarray(under.mean(axis=(1, 2)) >= _COVERED_SHARE, np.bool_)
-
-
-def _areas(
-    true: Float32Array, hidden: Float32Array, size_wh: tuple[int, int]
-) -> tuple[float, float]:
-    """Return the share of the image that is hidden, and that is hidden beyond truth + margin."""
-    need = _raster(boxes.grow(true, MARGIN), size_wh)
-    drawn = _raster(boxes.grow(hidden, MARGIN), size_wh)
-    return float(drawn.mean()), float((drawn & ~need).mean())
+    return np.asarray(under.mean(axis=(1, 2)), np.float32)
 
 
 def _raster(boxes_xyxy: Float32Array, size_wh: tuple[int, int]) -> BoolArray:

@@ -2,9 +2,10 @@
 """
 Sequences whose regions are known exactly, for the benchmark of tracking.
 
-Nothing is drawn: a tracker sees boxes and thumbnails only, so that is all there is. Faces walk as
-people do (5.8 of their own heights a second at 1.4 m/s), come in and go out, cross, and bob with
-each step; the rough clips add people who stop and turn and a camera that shakes as on a bad road.
+Nothing is drawn: a tracker sees boxes, silhouettes and thumbnails, so that is all there is. Faces
+walk as people do (5.8 of their own heights a second at 1.4 m/s), come in and go out, cross, and
+bob with each step; the rough clips add people who stop and turn and a camera that shakes as on a
+bad road.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import cv2
 import numpy as np
 
-from anon_ros.core import boxes
-from anon_ros.core.regions import Kind
+from anon_ros.core import boxes, masks
+from anon_ros.core.regions import Kind, Mask
 from anon_ros.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from anon_ros.core.regions import Float32Array, IntArray, UInt8Array
+    from anon_ros.core.regions import BoolArray, Float32Array, IntArray, UInt8Array
 
 FloatArray: TypeAlias = 'NDArray[np.float64]'
 
@@ -40,6 +41,7 @@ _BACKGROUND_WIDTH = 7
 _CAMVID_PEOPLE = {'pedestrian': 9, 'bicyclist': 10}
 _CAMVID_RATE_HZ = 15.0
 _LEAST_COMPONENT_PX = 40
+_SOLID_ALPHA = 127
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,29 @@ class TrueFrame:
     One frame.
 
     boxes_xyxy: (N, 4), the visible parts. objects: (N,), who it is; -1 where nobody knows.
-    thumbnail: (18, 32) uint8 gray.
+    thumbnail: (18, 32) uint8 gray. shapes: (rows, columns) bool for each object, stretched over
+    the box that it would have if the image went on; None where only boxes are known.
+    whole_xyxy: (N, 4), those boxes.
     """
 
     stamp_ns: int
     boxes_xyxy: Float32Array
     objects: IntArray
     thumbnail: UInt8Array
+    shapes: tuple[BoolArray, ...] | None = None
+    whole_xyxy: Float32Array | None = None
+
+    def silhouettes(
+        self, size_wh: tuple[int, int], shifts_xyxy: Float32Array | None = None
+    ) -> list[Mask] | None:
+        """Return what is seen of each object, its box moved by px; None where nobody knows."""
+        if self.shapes is None or self.whole_xyxy is None:
+            return None
+        edges = self.whole_xyxy if shifts_xyxy is None else self.whole_xyxy + shifts_xyxy
+        return [
+            masks.stretch(cells, (left, top, right, bottom), size_wh)
+            for cells, (left, top, right, bottom) in zip(self.shapes, edges.tolist(), strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -87,10 +105,10 @@ def walkers_clip(data_dir: Path, seed: int, rate_hz: float) -> Clip:
     random = np.random.default_rng((seed, int(rate_hz), 2))
     times_s = np.arange(0, _DURATION_S, 1 / rate_hz)
     camera_xy = _camera(random, times_s, is_rough=True)
-    outlines = _cycle_outlines(data_dir / 'people_synthetic')
-    paths = []
+    cycles = _cycles(data_dir / 'people_synthetic')
+    paths, shapes = [], []
     for _ in range(_PEOPLE):
-        outline = outlines[random.integers(len(outlines))]
+        outline, cells = cycles[random.integers(len(cycles))]
         path = _path(random, times_s, is_rough=False, heights_px=(60, 400))
         height = path[:, 3] - path[:, 1]
         phase = (random.integers(len(outline)) + np.arange(len(times_s)) * 20 / rate_hz).astype(
@@ -98,8 +116,10 @@ def walkers_clip(data_dir: Path, seed: int, rate_hz: float) -> Clip:
         )
         shape = outline[phase % len(outline)] * np.repeat(height, 4).reshape(-1, 4)
         paths.append(np.tile(path[:, :2], 2) + shape)
+        shapes.append([cells[i] for i in phase % len(outline)])
     world = np.stack(paths, axis=1) - np.tile(camera_xy, 2)[:, None]
-    return _clip(f'walkers, rough, {rate_hz:g} Hz', Kind.BODY, times_s, world, camera_xy, random)
+    name = f'walkers, rough, {rate_hz:g} Hz'
+    return _clip(name, Kind.BODY, times_s, world, camera_xy, random, shapes)
 
 
 def street_clip(data_dir: Path) -> Clip:
@@ -116,11 +136,12 @@ def street_clip(data_dir: Path) -> Clip:
     frames: list[TrueFrame] = []
     for i, path in enumerate(images):
         labels = _read(path.with_name(f'{path.stem}_labels.png'))
-        found = _components(labels)
+        found, shapes = _components(labels)
         objects = _same_objects(frames[-1] if frames else None, found, 1000 * i)
         thumbnail = cv2.resize(_read(path), THUMBNAIL_WH, interpolation=cv2.INTER_AREA)
         frames.append(TrueFrame(
-            round(i * 1e9 / _CAMVID_RATE_HZ), found, objects, np.asarray(thumbnail, np.uint8)
+            round(i * 1e9 / _CAMVID_RATE_HZ), found, objects, np.asarray(thumbnail, np.uint8),
+            shapes, found,
         ))
     height, width = _read(images[0]).shape
     return Clip('street, 15 Hz', (width, height), Kind.BODY, tuple(frames))
@@ -174,7 +195,7 @@ def _wander(random: np.random.Generator, count: int, step_s: float) -> FloatArra
 
 def _clip(
     name: str, kind: Kind, times_s: FloatArray, world: FloatArray, camera_xy: FloatArray,
-    random: np.random.Generator,
+    random: np.random.Generator, shapes: list[list[BoolArray]] | None = None,
 ) -> Clip:
     background = _background(random)
     frames = []
@@ -184,6 +205,8 @@ def _clip(
         frames.append(TrueFrame(
             round(float(time_s) * 1e9), visible[is_seen], np.flatnonzero(is_seen),
             _look(background, camera_xy[i]),
+            None if shapes is None else tuple(shapes[k][i] for k in np.flatnonzero(is_seen)),
+            world[i][is_seen].astype(np.float32),
         ))
     return Clip(name, SIZE_WH, kind, tuple(frames))
 
@@ -213,30 +236,38 @@ def _look(background: UInt8Array, camera_xy: FloatArray) -> UInt8Array:
     return np.asarray(cv2.resize(view, THUMBNAIL_WH, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _cycle_outlines(folder: Path) -> list[FloatArray]:
-    """Return for each cycle (20, 4) boxes of its silhouettes, in heights of the first one."""
+def _cycles(folder: Path) -> list[tuple[FloatArray, list[BoolArray]]]:
+    """
+    Return cycles of 20 silhouettes: their boxes, and the cells in them.
+
+    The boxes are (20, 4), in heights of the first one.
+    """
     try:
         sprites = json.loads((folder / 'people.json').read_text())['sprites']
     except OSError as error:
         raise InputError(f'{folder / "people.json"}: {error.strerror}') from error
-    cycles: dict[int, list[list[int]]] = {}
+    rows: dict[int, list[list[int]]] = {}
+    cells: dict[int, list[BoolArray]] = {}
     for sprite in sprites:
         if 'sequence' in sprite:
-            alpha = _read(folder / sprite['file'], cv2.IMREAD_UNCHANGED)[..., 3]
-            x, y, width, height = cv2.boundingRect((alpha > 127).astype(np.uint8))
-            cycles.setdefault(sprite['sequence'], []).append([x, y, x + width, y + height])
-    return [np.array(rows) / (rows[0][3] - rows[0][1]) for rows in cycles.values()]
+            inside = _read(folder / sprite['file'], cv2.IMREAD_UNCHANGED)[..., 3] > _SOLID_ALPHA
+            shape = masks.trim(Mask(np.asarray(inside, bool), 0, 0))
+            height, width = shape.inside.shape
+            box = [shape.x, shape.y, shape.x + width, shape.y + height]
+            rows.setdefault(sprite['sequence'], []).append(box)
+            cells.setdefault(sprite['sequence'], []).append(shape.inside)
+    return [(np.array(rows[i]) / (rows[i][0][3] - rows[i][0][1]), cells[i]) for i in rows]
 
 
-def _components(labels: UInt8Array) -> Float32Array:
-    found = []
-    for value in _CAMVID_PEOPLE.values():
-        _, _, stats, _ = cv2.connectedComponentsWithStats((labels == value).astype(np.uint8))
-        found += [
-            [x, y, x + width, y + height]
-            for x, y, width, height, area in stats[1:].tolist() if area >= _LEAST_COMPONENT_PX
-        ]
-    return np.array(found, np.float32).reshape(-1, 4)
+def _components(labels: UInt8Array) -> tuple[Float32Array, tuple[BoolArray, ...]]:
+    """Return (N, 4) boxes of what hangs together, and what of them is inside."""
+    parts = [
+        part for value in _CAMVID_PEOPLE.values()
+        for part in masks.components(np.asarray(labels == value))
+        if np.count_nonzero(part.inside) >= _LEAST_COMPONENT_PX
+    ]
+    boxes_xyxy = np.array([masks.mask_to_box(part) for part in parts], np.float32)
+    return boxes_xyxy.reshape(-1, 4), tuple(part.inside for part in parts)
 
 
 def _same_objects(before: TrueFrame | None, found: Float32Array, first: int) -> IntArray:

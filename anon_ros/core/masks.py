@@ -8,6 +8,7 @@ it grows rather than shrinks: a pixel that was hidden stays hidden.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import cv2
@@ -157,6 +158,52 @@ def rescale(mask: Mask, from_wh: tuple[int, int], to_wh: tuple[int, int]) -> Mas
     columns, x = _overlapping(mask.inside.shape[1], mask.x, from_wh[0], to_wh[0])
     tall = _spread(mask.inside, rows)
     return Mask(np.ascontiguousarray(_spread(tall.T, columns).T), x, y)
+
+
+def pool(inside: BoolArray, side: int) -> BoolArray:
+    """Return cells of that side in px, the last ones may reach beyond: True where any pixel is."""
+    rows, columns = inside.shape
+    padded = np.pad(inside, ((0, -rows % side), (0, -columns % side)))
+    blocks = padded.reshape(-(-rows // side), side, -(-columns // side), side)
+    return _to_bool(blocks.any(axis=(1, 3)))
+
+
+def grow(inside: BoolArray, radius: float) -> BoolArray:
+    """Return the silhouette with all pixels whose centre is that near to the centre of one."""
+    if radius < 1 or not inside.any():
+        return _to_bool(inside.copy())
+    # OpenCV gives the distance to the nearest zero.
+    outside = (~inside).astype(np.uint8)
+    return _to_bool(cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= radius)
+
+
+def stretch(
+    cells: BoolArray, edges_xyxy: tuple[float, float, float, float], size_wh: tuple[int, int]
+) -> Mask:
+    """
+    Return what cells, stretched over a box of an image, cover of it.
+
+    cells: (rows, columns). edges_xyxy: the box's. A pixel is inside where any part of it lies in
+    a cell that is inside.
+    """
+    rows, columns = cells.shape
+    across, x = _met(columns, edges_xyxy[0], edges_xyxy[2], size_wh[0])
+    down, y = _met(rows, edges_xyxy[1], edges_xyxy[3], size_wh[1])
+    tall = _spread(cells, down)
+    return Mask(np.ascontiguousarray(_spread(tall.T, across).T), x, y)
+
+
+def _met(
+    count: int, start: float, end: float, limit: int
+) -> tuple[NDArray[np.int64], int]:
+    """Return (n, 2) first and last+1 of the cells that each pixel of an image meets, and its x."""
+    first, last = max(math.floor(start), 0), min(math.ceil(end), limit)
+    index = np.arange(first, max(first, last), dtype=np.float64)
+    scale = count / max(end - start, 1e-9)
+    lower = np.floor((index - start) * scale)
+    upper = np.ceil((index + 1 - start) * scale)
+    spans = np.stack([lower, upper], axis=1)
+    return np.clip(spans, 0, count).astype(np.int64), first
 
 
 def _overlapping(count: int, start: int, old: int, new: int) -> tuple[NDArray[np.int64], int]:

@@ -135,6 +135,10 @@ class Settings:
         0.75, 'How long a track is hidden before its first and after its last sighting, in s.',
         minimum=0.0, maximum=10.0, is_live=False,
     )
+    body_carry_s: float = _setting(
+        0.4, 'The same for people, in s: the longer, the more is hidden where they are not.',
+        minimum=0.0, maximum=10.0, is_live=False,
+    )
     threads: int = _setting(
         0, 'Worker threads; 0 for one per core.', minimum=0, maximum=256, is_live=False,
     )

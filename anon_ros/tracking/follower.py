@@ -4,20 +4,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from anon_ros.core.regions import Origin, Regions
+from anon_ros.core import masks
+from anon_ros.core.regions import Kind, Regions
 from anon_ros.tracking import association, frame_motion
-from anon_ros.tracking.track import Box, Edges, Point, Track, expected
+from anon_ros.tracking.silhouette import Silhouette, draw, keypoints_of
+from anon_ros.tracking.track import Edges, Point, Track, expected
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from anon_ros.core.interfaces import Sighting
-    from anon_ros.core.regions import Float32Array, Kind, UInt8Array
+    from anon_ros.core.regions import Float32Array, Mask, Origin, UInt8Array
     from anon_ros.tracking.frame_motion import Vector
+    from anon_ros.tracking.silhouette import Box, Cast
 
 STRONG_SCORE = 0.5
 # A faster camera is followed as if it were this fast. It forgives stamps that repeat or jump back
@@ -29,6 +32,20 @@ _LONE_MEMORY_NS = 400_000_000
 _EDGE_PX = 2.0
 # A jump back of more than this starts the recording anew.
 _LEAST_RESTART_NS = 1_000_000_000
+
+
+class Unseen(NamedTuple):
+    """
+    Where a track must be in a frame in which nobody saw it.
+
+    box: in the steady picture. casts: sightings, for its silhouette.
+    """
+
+    track: Track
+    box: Box
+    score: float
+    origin: Origin
+    casts: Sequence[Cast]
 
 
 @dataclass(frozen=True)
@@ -48,31 +65,47 @@ class Frame:
     path_xy: Vector
     seen: frozenset[int]
 
-    def with_unseen(self, tracks: Sequence[Track], drawn: Sequence[tuple[Box, float, Origin]]
-                    ) -> Sighting:
+    def with_unseen(
+        self, unseen: Sequence[Unseen], lent: Mapping[int, Sequence[Cast]] | None = None
+    ) -> Sighting:
         """
         Return the sighting with regions of tracks that were not seen in it.
 
-        drawn: for each track a box in the steady picture, a score and an origin. A box that
-        touches no pixel of the image is left out.
+        A region that touches no pixel of the image is left out. lent: by track, what other
+        sightings know of a silhouette that is seen here.
         """
-        if not tracks:
+        seen = self.sighting.regions
+        if lent:
+            seen = replace(seen, masks=tuple(
+                self._smoothed(mask, lent.get(track, ()))
+                for mask, track in zip(seen.masks, seen.track_ids.tolist(), strict=True)
+            ))
+        parts = [region for each in unseen if (region := self._region(each)) is not None]
+        if not parts and not lent:
             return self.sighting
-        boxes_xyxy = np.array([box for box, _, _ in drawn], np.float64)
-        boxes_xyxy = (boxes_xyxy + np.array([*self.path_xy, *self.path_xy])).astype(np.float32)
-        limit = np.array(self.sighting.size_wh)
-        is_inside = (boxes_xyxy[:, 2:] > 0).all(axis=1) & (boxes_xyxy[:, :2] < limit).all(axis=1)
-        unseen = Regions(
-            boxes_xyxy=boxes_xyxy,
-            kinds=np.array([track.kind for track in tracks], np.int64),
-            scores=np.array([score for _, score, _ in drawn], np.float32),
-            track_ids=np.array([track.track_id for track in tracks], np.int64),
-            origins=np.array([int(origin) for _, _, origin in drawn], np.int64),
-            masks=(None,) * len(tracks),
-        ).select(is_inside)
-        return replace(
-            self.sighting, regions=Regions.concatenate([self.sighting.regions, unseen])
+        return replace(self.sighting, regions=Regions.concatenate([seen, *parts]))
+
+    def _smoothed(self, mask: Mask | None, casts: Sequence[Cast]) -> Mask | None:
+        more = draw(casts, self.path_xy, self.sighting.size_wh) if mask and casts else None
+        return mask if mask is None or more is None else masks.join([mask, more])
+
+    def _region(self, unseen: Unseen) -> Regions | None:
+        """Return where an object is in the image, None where it is not in it."""
+        size_wh = self.sighting.size_wh
+        box_xyxy = np.array(unseen.box) + np.array([*self.path_xy, *self.path_xy])
+        mask = None
+        if any(cast.silhouette is not None for cast in unseen.casts):
+            mask = draw(unseen.casts, self.path_xy, size_wh)
+            if mask is None:
+                return None
+            box_xyxy = masks.mask_to_box(mask)
+        if not ((box_xyxy[2:] > 0).all() and (box_xyxy[:2] < size_wh).all()):
+            return None
+        region = Regions.of(
+            [box_xyxy], Kind(unseen.track.kind), [unseen.score], masks=[mask],
+            origin=unseen.origin, keypoints=keypoints_of(unseen.casts, self.path_xy),
         )
+        return region.with_tracks(np.array([unseen.track.track_id], np.int64))
 
 
 class Follower:
@@ -170,11 +203,17 @@ class Follower:
             found = {region: candidates[track] for track, region in pairs}
         kinds, scores = regions.kinds.tolist(), regions.scores.tolist()
         cuts = _cuts(extents, frame.sighting.size_wh)
+        joints = None
+        if regions.keypoints is not None:
+            joints = regions.keypoints - np.array([*frame.path_xy, 0], np.float32)
         tracks = []
         for region, box in enumerate((extents - path).tolist()):
             track = found.get(region) or self._new_track(kinds[region], frame.scene)
+            edges = (box[0], box[1], box[2], box[3])
             point = Point(
-                frame.number, frame.time_ns, tuple(box), scores[region], cuts.get(region)
+                frame.number, frame.time_ns, edges, scores[region], cuts.get(region),
+                Silhouette.of(regions.masks[region], edges, frame.path_xy),
+                None if joints is None else joints[region],
             )
             track.add(point, self._strong_score)
             tracks.append(track)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anon_ros.core.regions import Origin
-from anon_ros.tracking.follower import STRONG_SCORE, Follower, Frame
-from anon_ros.tracking.track import Box, Track, beyond
+from anon_ros.tracking.follower import STRONG_SCORE, Follower, Frame, Unseen
+from anon_ros.tracking.track import Track, beyond, casts_beyond
 
 if TYPE_CHECKING:
     from anon_ros.core.interfaces import Sighting
@@ -44,12 +44,9 @@ class OnlineTracker:
             self.flush()
         frame = self._follower.push(sighting)
         tracks = [track for track in self._follower.tracks if self._is_held(track, frame)]
-        drawn: list[tuple[Box, float, Origin]] = [
-            (beyond(track.nearest(frame.number), frame.time_ns), track.last.score, Origin.CARRIED)
-            for track in tracks
-        ]
+        unseen = [_held(track, frame) for track in tracks]
         self._follower.forget(frame, self._hold_ns)
-        return [frame.with_unseen(tracks, drawn)]
+        return [frame.with_unseen(unseen)]
 
     def flush(self) -> list[Sighting]:
         """Forget all tracks; no frame is held."""
@@ -62,3 +59,11 @@ class OnlineTracker:
         age_ns = frame.time_ns - track.last.time_ns
         is_next = frame.number - track.last.number <= 1
         return track.scene == frame.scene and (is_next or age_ns <= self._hold_ns)
+
+
+def _held(track: Track, frame: Frame) -> Unseen:
+    nearest_first = track.nearest(frame.number)
+    return Unseen(
+        track, beyond(nearest_first, frame.time_ns), track.last.score, Origin.CARRIED,
+        casts_beyond(nearest_first, frame.time_ns, is_held=True),
+    )

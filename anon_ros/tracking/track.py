@@ -6,9 +6,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-Box: TypeAlias = tuple[float, float, float, float]
+from anon_ros.tracking.silhouette import Box, Cast, Silhouette
+
+if TYPE_CHECKING:
+    from anon_ros.core.regions import Float32Array
+
 Edges: TypeAlias = tuple[bool, bool, bool, bool]
 
 # Over this time a velocity is measured: long enough to calm a detector's jitter, short enough to
@@ -27,6 +31,17 @@ _STRAY_DISTANCE = 0.25
 _GROWTH_BETWEEN_PER_S = 0.5
 _GROWTH_BEYOND_PER_S = 1.2
 _LARGEST_GROWTH = 0.4
+# The same for silhouettes, at once and for each second: they have less to spare around them than
+# boxes. In a gap an object is there for sure; beyond the ends nobody knows; and while it is held
+# live, both may be. No history counts: a resumed run has less of it.
+_OUTLINE_BETWEEN = (0.1, 0.5)
+_OUTLINE_BEYOND = (0.0, 0.15)
+_OUTLINE_HELD = (0.15, 1.0)
+_OUTLINE_LEAST_PX = 1.0
+# In sizes for each size that it is thought to have moved: it may have stopped.
+_OUTLINE_BY_WAY = 0.02
+# Sightings that far apart know what the one between them overlooks.
+_LONGEST_SMOOTHING_NS = 300_000_000
 
 
 class Point(NamedTuple):
@@ -35,7 +50,8 @@ class Point(NamedTuple):
 
     number: of the frame. box: x_min, y_min, x_max, y_max in px of the steady picture, the one
     that does not move when the camera does. cut: the edges at which the image ends before the
-    object does, None for none.
+    object does, None for none. silhouette: None where the whole box was hidden. keypoints:
+    (17, 3) in the steady picture, None where nobody looked for them.
     """
 
     number: int
@@ -43,6 +59,12 @@ class Point(NamedTuple):
     box: Box
     score: float
     cut: Edges | None = None
+    silhouette: Silhouette | None = None
+    keypoints: Float32Array | None = None
+
+    def cast(self, box: Box, growth_px: float) -> Cast:
+        """Return the sighting as it is taken to another frame, where the object has that box."""
+        return Cast(self.silhouette, self.keypoints, self.box, box, growth_px)
 
 
 @dataclass
@@ -115,6 +137,15 @@ class Track:
             pairs.append((points[i - 1], points[i + 1]))
         return pairs
 
+    def neighbours(self, number: int) -> tuple[Point, Point] | None:
+        """Return the sightings just before and after one, None where there are none or far."""
+        points, i = self.points, bisect_left(self.points, number, key=_number)
+        if not 0 < i < len(points) - 1:
+            return None
+        before, after = points[i - 1], points[i + 1]
+        is_near = after.time_ns - before.time_ns <= _LONGEST_SMOOTHING_NS
+        return (before, after) if is_near else None
+
     def nearest(self, number: int) -> list[Point]:
         """Return the sightings, nearest first, for a frame before the first or after the last."""
         points = _whole(self.points) if any(point.cut for point in self.points) else self.points
@@ -168,20 +199,71 @@ def beyond(points: list[Point], time_ns: int) -> Box:
 
     points: the nearest first. It goes on as it moved, never smaller, and grows with the time.
     """
-    nearest = points[0]
-    box = _moved(nearest, _velocity(points), time_ns)
-    least_wh = nearest.box[2] - nearest.box[0], nearest.box[3] - nearest.box[1]
-    unseen_s = abs(time_ns - nearest.time_ns) / 1e9
-    return _grown(_at_least(box, least_wh), unseen_s * _GROWTH_BEYOND_PER_S)
+    unseen_s = abs(time_ns - points[0].time_ns) / 1e9
+    return _grown(_carried(points, time_ns), unseen_s * _GROWTH_BEYOND_PER_S)
 
 
 def between(before: Point, after: Point, time_ns: int) -> Box:
     """Return a box that holds the object between two sightings, larger towards the middle."""
+    box = _on_the_way(before, after, time_ns)
+    return _grown(box, _unseen_s(before, after, time_ns) * _GROWTH_BETWEEN_PER_S)
+
+
+def casts_beyond(
+    points: list[Point], time_ns: int, *, is_held: bool = False
+) -> list[Cast]:
+    """
+    Return what an object looks like before or after it was seen; points: the nearest first.
+
+    It grows with the time, and with the way that it is thought to have gone. is_held: whether
+    nobody knows yet that it is not seen again.
+    """
+    nearest = points[0]
+    box = _carried(points, time_ns)
+    at_once, per_s = _OUTLINE_HELD if is_held else _OUTLINE_BEYOND
+    share = at_once + per_s * abs(time_ns - nearest.time_ns) / 1e9
+    share += _OUTLINE_BY_WAY * _distance(box, nearest.box)
+    return [nearest.cast(box, _outline_px(share, box))]
+
+
+def casts_between(before: Point, after: Point, time_ns: int) -> list[Cast]:
+    """Return what an object looks like in a gap: as on both sides, and larger in the middle."""
+    box = _on_the_way(before, after, time_ns)
+    at_once, per_s = _OUTLINE_BETWEEN
+    growth_px = _outline_px(at_once + per_s * _unseen_s(before, after, time_ns), box)
+    nearest_first = sorted((before, after), key=lambda point: abs(point.time_ns - time_ns))
+    return [point.cast(box, growth_px) for point in nearest_first]
+
+
+def casts_around(before: Point, after: Point, time_ns: int) -> list[Cast]:
+    """Return what the sightings around another one know of it; nothing grows."""
+    box = _on_the_way(before, after, time_ns)
+    return [before.cast(box, 0.0), after.cast(box, 0.0)]
+
+
+def _outline_px(share: float, box: Box) -> float:
+    """Return what a silhouette grows by on all sides, in px; share: of its size."""
+    width, height = max(box[2] - box[0], 1.0), max(box[3] - box[1], 1.0)
+    return _OUTLINE_LEAST_PX + min(share, _LARGEST_GROWTH) * math.sqrt(width * height)
+
+
+def _carried(points: list[Point], time_ns: int) -> Box:
+    """Return the box as it goes on, never smaller than it was."""
+    nearest = points[0]
+    box = _moved(nearest, _velocity(points), time_ns)
+    least_wh = nearest.box[2] - nearest.box[0], nearest.box[3] - nearest.box[1]
+    return _at_least(box, least_wh)
+
+
+def _on_the_way(before: Point, after: Point, time_ns: int) -> Box:
     span_ns = after.time_ns - before.time_ns
     share = (time_ns - before.time_ns) / span_ns
-    box = _blend(before.box, after.box, share)
-    unseen_s = span_ns / 1e9 * min(share, 1 - share)
-    return _grown(box, unseen_s * _GROWTH_BETWEEN_PER_S)
+    return _blend(before.box, after.box, share)
+
+
+def _unseen_s(before: Point, after: Point, time_ns: int) -> float:
+    """Return how far the nearer of two sightings is, in s."""
+    return min(time_ns - before.time_ns, after.time_ns - time_ns) / 1e9
 
 
 def _velocity(points: list[Point]) -> Box:

@@ -10,7 +10,7 @@ import pytest
 from anon_ros.bench import time as bench
 from anon_ros.bench.time_clips import Clip, TrueFrame, faces_clip, street_clip, walkers_clip
 from anon_ros.core import boxes
-from anon_ros.core.regions import Kind
+from anon_ros.core.regions import Kind, Mask, Regions
 from anon_ros.errors import InputError
 from anon_ros.tracking import TwoSidedTracker
 
@@ -60,7 +60,23 @@ def test_speed_has_a_row_for_each_tracker_and_count():
 def test_covered_is_80_percent_under_all_hidden_regions_together(hidden, expected):
     true = np.array([(0, 0, 100, 100)], np.float32)
     drawn = np.array(hidden, np.float32).reshape(-1, 4)
-    assert bench._is_covered(true, drawn).tolist() == [expected]
+    shares = bench._hidden_shares(true, drawn)
+    assert (shares >= bench._COVERED_SHARE).tolist() == [expected]
+
+
+def test_of_people_the_silhouette_counts():
+    cells = np.zeros((2, 2), bool)
+    cells[0] = True
+    box = np.array([(10, 10, 30, 50)], np.float32)
+    frame = TrueFrame(0, box, np.array([0]), np.zeros((18, 32), np.uint8), (cells,), box)
+    upper = Mask(np.ones((20, 20), bool), 10, 10)
+    for mask, expected in ((upper, 1.0), (Mask(upper.inside, 20, 10), 0.5), (None, 1.0)):
+        found = Regions.of(box, Kind.BODY, masks=[mask])
+        shares, (hidden, needless) = bench._judge(frame, found, (80, 80))
+        assert shares.tolist() == [expected]
+        assert hidden > 0
+        assert needless <= 0.01
+    assert bench._judge(frame, Regions.empty(), (80, 80))[0].tolist() == [0.0]
 
 
 def test_a_gap_needs_a_sighting_on_both_sides_within_the_window():

@@ -13,7 +13,7 @@ from anon_ros.anonymization.mask_out import MaskOut  # noqa: E402
 from anon_ros.anonymization.pixelate import Pixelate  # noqa: E402
 from anon_ros.core.frame_anonymizer import FrameAnonymizer  # noqa: E402
 from anon_ros.core.holes import holes_of  # noqa: E402
-from anon_ros.core.interfaces import Hidden  # noqa: E402
+from anon_ros.core.interfaces import Hidden, Sighting  # noqa: E402
 from anon_ros.core.regions import Kind, Mask, Regions  # noqa: E402
 from anon_ros.errors import ModelError  # noqa: E402
 from anon_ros.gan.inpainter import Inpainter  # noqa: E402
@@ -27,6 +27,7 @@ from anon_ros.media.compressed import open_compressed  # noqa: E402
 from anon_ros.media.encodings import find_encoding  # noqa: E402
 from anon_ros.media.raw import RawImage, open_raw  # noqa: E402
 from anon_ros.media.video_frame import VideoPicture  # noqa: E402
+from anon_ros.tracking import TwoSidedTracker  # noqa: E402
 
 WIDTH, HEIGHT = 128, 96
 KEY = RunKey(bytes(range(32)))
@@ -394,3 +395,17 @@ def test_the_largest_is_painted_last(is_large_first):
     painter = face_painter(tiny_gan.face_generator(Numbered))
     anonymizer({Kind.FACE: painter}).overwrite(frame, Regions.of(boxes, Kind.FACE))
     assert (frame.view_bgr()[34:46, 54:60] == (0 if is_large_first else 255)).all()
+
+
+def test_a_body_stays_painted_along_its_track():
+    """Where nobody saw it too: no flicker between a person and a pattern."""
+    tracker = TwoSidedTracker(1.0, carry_s=0.4)
+    done = []
+    for number in range(9):
+        seen = person((30 + 2 * number, 10, 70 + 2 * number, 90))
+        is_seen = number in {1, 2, 5, 6, 7}
+        regions = seen if is_seen else Regions.empty()
+        done += tracker.push(Sighting(number * 10**8, regions, (WIDTH, HEIGHT)))
+    for out in done + tracker.flush():
+        synthesis = anonymizer(both_painters(), kinds=BOTH).overwrite(raw(noise(0)), out.regions)
+        assert (synthesis.synthesized, synthesis.classic_instead) == ({'body': 1}, {})

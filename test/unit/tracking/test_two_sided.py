@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anon_ros.core import boxes
+from anon_ros.core import boxes, masks
 from anon_ros.core.interfaces import Sighting
 from anon_ros.core.regions import NO_TRACK, Kind, Mask, Origin, Regions
 from anon_ros.tracking import TwoSidedTracker
@@ -294,9 +294,18 @@ def test_a_filled_region_holds_the_silhouettes_on_both_sides():
     frames = [Sighting(i * 10**8, regions if i in {0, 3} else Regions.empty(), SIZE)
               for i in range(4)]
     done = walk(TwoSidedTracker(), frames)
-    assert covered(done[1], (100, 100, 160, 140)) == 1.0
-    assert done[1].regions.masks == (None,)
+    hidden = masks.paste([done[1].regions.masks[0]], SIZE)
+    assert hidden[100:140, 100:160].all()
+    assert hidden.sum() < 60 * 80
     assert done[0].regions.masks == (mask,)
+
+
+def test_people_are_carried_for_a_time_of_their_own():
+    for kind, count in ((Kind.FACE, 10), (Kind.BODY, 4), (Kind.PLATE, 10)):
+        frames = [sighting(i / 10, *((walker(0),) if i == 5 else ()), kind=kind)
+                  for i in range(10)]
+        done = walk(TwoSidedTracker(carry_s=0.5, body_carry_s=0.2), frames)
+        assert sum(len(out.regions) for out in done) == count + (kind == Kind.BODY)
 
 
 def test_two_who_cross_keep_their_ids():
