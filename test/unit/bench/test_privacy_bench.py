@@ -8,13 +8,13 @@ from anon_ros.attacks.extra import missing_packages
 from anon_ros.attacks.ranks import fair_ranks, hits
 from anon_ros.attacks.region_pixels import RegionPixels
 from anon_ros.attacks.summary import summarize
-from anon_ros.bench import privacy
+from anon_ros.bench import privacy, privacy_plates
 from anon_ros.bench.privacy_cost import measure_cost
 from anon_ros.bench.privacy_methods import Ours, others, untouched
 from anon_ros.bench.privacy_photos import FacePhotos
 from anon_ros.core.regions import Kind
 from anon_ros.core.settings import METHODS, Settings
-from anon_ros.errors import InputError
+from anon_ros.errors import InputError, SettingError
 
 BOX = np.array([12, 10, 44, 52], np.float32)
 
@@ -114,3 +114,18 @@ def test_a_job_has_a_row_for_every_attacker_and_strength(shared_dir):
     }
     assert {row.samples for row in rows} == {12, 10}
     assert all(row.excess_high is not None for row in rows)
+
+
+def test_a_part_that_does_not_exist_is_named():
+    from anon_ros.cli.bench import privacy as command
+
+    with pytest.raises(SettingError, match='only: there is no cats'):
+        command(only=['cats'])
+
+
+def test_plates_are_hidden_by_every_method_that_has_a_row():
+    image = noise()
+    for name in privacy_plates.METHODS:
+        hidden, hole = privacy_plates.method_of(name)(image, BOX, 10**6)
+        assert hole.any()
+        assert np.array_equal(hidden, image) == (name == 'none')
