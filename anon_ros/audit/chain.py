@@ -14,7 +14,6 @@ records, in order: sha256 carries its state from record to record, which makes i
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import hashlib
 import json
@@ -26,12 +25,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from anon_ros.audit import typed_json
+from anon_ros.audit.growing_file import GrowingFile
 from anon_ros.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-    from types import TracebackType
 
 SCHEMA = 'anon_ros/chain'
 SCHEMA_VERSION = 1
@@ -119,7 +118,7 @@ def message_hash(
     return digest.digest()
 
 
-class ChainWriter:
+class ChainWriter(GrowingFile):
     """
     Writes a chain while its bag is written; a context manager.
 
@@ -146,20 +145,6 @@ class ChainWriter:
                 self._file.write(line)
         except OSError as error:
             raise OutputError(f'{path}: {error.strerror}') from error
-
-    def __enter__(self) -> ChainWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-            return
-        # What the error says matters more than what is left in the buffer.
-        with contextlib.suppress(OSError):
-            self._file.close()
 
     def write(self, topic: tuple[str, str], log_ns: int, link: Link) -> None:
         """Append the next message's record; topic: its name and type."""

@@ -8,7 +8,6 @@ A run that was killed leaves a file without its last line: it can be gone on wit
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from array import array
@@ -18,12 +17,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from anon_ros.audit import typed_json
 from anon_ros.audit.frame_regions import FrameRegions, from_plain, short, to_line
+from anon_ros.audit.growing_file import GrowingFile
 from anon_ros.errors import OutputError, RegionsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-    from types import TracebackType
 
 SCHEMA = 'anon_ros/regions'
 SCHEMA_VERSION = 1
@@ -85,7 +84,7 @@ class Line(NamedTuple):
     value: dict[str, Any]
 
 
-class RegionsWriter:
+class RegionsWriter(GrowingFile):
     """
     Writes a regions file, frame by frame.
 
@@ -113,20 +112,6 @@ class RegionsWriter:
     def next_track_id(self) -> int:
         """An id above all that stand in the file."""
         return self._next_track_id
-
-    def __enter__(self) -> RegionsWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-            return
-        # What the error says matters more than what is left in the buffer.
-        with contextlib.suppress(OSError):
-            self._file.close()
 
     def write(self, frame: FrameRegions) -> None:
         """Append what was found in a frame."""

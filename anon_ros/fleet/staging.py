@@ -14,7 +14,6 @@ For a store elsewhere they grow in the worker's own scratch folder and are uploa
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from anon_ros import __version__
 from anon_ros.bags.storage.partial import sidecar_beside, write_atomically
+from anon_ros.core.file_lock import open_locked
 from anon_ros.errors import BusyError, OutputError
 from anon_ros.fleet.bags import SIDECAR_SUFFIX, STATE_FOLDER
 
@@ -92,17 +92,12 @@ def withdraw(target: Place, name: str) -> None:
 def _lock(folder: Path) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        # On a file system without locks the lease has to do.
+        return open_locked(folder / _LOCK)
+    except BlockingIOError as error:
+        raise BusyError(f'{folder}: another worker is at it') from error
     except OSError as error:
         raise OutputError(f'{folder}: cannot be made: {error.strerror}') from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(lock)
-        raise BusyError(f'{folder}: another worker is at it') from error
-    except OSError:  # a file system without locks: the lease has to do
-        return lock
-    return lock
 
 
 def _clear(folder: Path) -> None:

@@ -7,7 +7,6 @@ The first line names the recording, so that a journal is never taken for another
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from anon_ros import __version__
 from anon_ros.audit import typed_json
 from anon_ros.audit.regions_file import Source  # noqa: TC001 - typed_json reads annotations
+from anon_ros.core.file_lock import open_locked
 from anon_ros.errors import InputError, OutputError
 from anon_ros.review.edits import Applied, Edit, Event, Path, State, Turn, as_box, state_of
 
@@ -54,11 +54,13 @@ class Journal:
         self.events: list[Event] = []
         self._state: State | None = None
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._file = open_locked(path, os.O_APPEND)
+        except BlockingIOError:
+            raise OutputError(
+                f'{path}: another review of this result is open; close that one first') from None
         except OSError as error:
             raise OutputError(f'{path}: cannot be written: {error.strerror}') from error
         try:
-            self._lock()
             self._load(source)
         except BaseException:
             self.close()
@@ -109,16 +111,6 @@ class Journal:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputError(
-                f'{self.path}: another review of this result is open; close that one first'
-            ) from None
-        except OSError:  # a file system without locks: nothing to hold on to
-            return
 
     def _load(self, source: Source) -> None:
         size = os.fstat(self._file).st_size

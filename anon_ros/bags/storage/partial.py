@@ -11,13 +11,13 @@ The folder in which a bag grows, out of sight until it is whole.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from anon_ros.core.file_lock import open_locked
 from anon_ros.core.whole_file import write_whole
 from anon_ros.errors import OutputError
 
@@ -117,17 +117,11 @@ class Partial:
         try:
             for folder in (self.bag, self.path / 'state'):
                 folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.path / 'lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            return open_locked(self.path / 'lock')
+        except BlockingIOError as error:
+            raise OutputError(f'{self.path}: another run is writing there') from error
         except OSError as error:
             raise OutputError(f'{self.path}: cannot be made ({error.strerror})') from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(lock)
-            raise OutputError(f'{self.path}: another run is writing there') from error
-        except OSError:  # a file system without locks: nothing to hold on to
-            return lock
-        return lock
 
     def _check_identity(self, identity: dict[str, Any]) -> None:
         path = self.path / 'source.json'
