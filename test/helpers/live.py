@@ -30,7 +30,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 HELPERS = Path(__file__).resolve().parent
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 QUIET_S = 0.6
 FIRST_PORT = 41_300
 DOMAINS = range(1, 101)

@@ -8,7 +8,7 @@ from bag_builder import picture
 
 pytest.importorskip('rclpy', reason="rclpy is not installed: pip install 'anon_ros[ros]'")
 from lifecycle_msgs.msg import Transition
-from live import QUIET_S, image_message, original_pixels_left, pixels
+from live import DEADLINE_S, QUIET_S, image_message, original_pixels_left, pixels
 from rcl_interfaces.srv import DescribeParameters
 from sensor_msgs.msg import Image
 
@@ -162,7 +162,7 @@ def test_bad_parameters_at_the_start_end_it_with_one_line(start, domain, paramet
     command = ['node', '--ros-args', '-p', parameter]
     code = f'import sys; sys.argv[1:] = {command!r}; from anon_ros.cli.main import run; run()'
     node = start(code=['-c', code])
-    assert node.process.wait(30) == 2
+    assert node.process.wait(DEADLINE_S) == 2
     line = node.log.strip().splitlines()[-1]
     assert line.startswith('anon-ros: ')
     assert reason in line

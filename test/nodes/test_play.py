@@ -9,7 +9,7 @@ import yaml
 from bag_builder import BagBuilder, picture
 
 pytest.importorskip('rclpy', reason="rclpy is not installed: pip install 'anon_ros[ros]'")
-from live import LiveNode, original_pixels_left, pixels
+from live import DEADLINE_S, LiveNode, original_pixels_left, pixels
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
@@ -115,11 +115,11 @@ def test_a_played_bag_is_anonymized_live(start, client, play, bag):
 ])
 def test_what_cannot_be_played_is_said(play, bag, arguments, reason):
     node = play(bag, *arguments)
-    assert node.process.wait(30) == 2
+    assert node.process.wait(DEADLINE_S) == 2
     assert reason in node.log
 
 
 def test_a_bag_that_is_not_there_is_named(play, tmp_path):
     node = play(tmp_path / 'gone')
-    assert node.process.wait(30) == 2
+    assert node.process.wait(DEADLINE_S) == 2
     assert 'gone: there is no such file' in node.log
