@@ -20,7 +20,15 @@ from anon_ros.datasets.bdd100k import (
     with_outline,
 )
 from anon_ros.datasets.disk_set import DiskSet
-from anon_ros.datasets.files import as_jpeg, below, get_png, put_image, put_png, walk
+from anon_ros.datasets.files import (
+    as_jpeg,
+    below,
+    chosen_splits,
+    get_png,
+    put_image,
+    put_png,
+    walk,
+)
 from anon_ros.datasets.json_stream import items
 from anon_ros.datasets.records import ImageRecord, own_extra
 from anon_ros.errors import InputError
@@ -54,10 +62,7 @@ class BddReader:
         ]
         if not found:
             raise InputError(f'{root}: no BDD100K dataset: no images/100k or images/10k in it')
-        unknown = sorted(set(splits) - set(found))
-        if unknown:
-            raise InputError(f"{root}: no split '{unknown[0]}'; there are {', '.join(found)}")
-        self.splits = tuple(splits) or tuple(found)
+        self.splits = chosen_splits(root, found, splits)
 
     @property
     def label_files(self) -> Iterator[Path]:

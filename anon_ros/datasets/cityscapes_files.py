@@ -16,7 +16,15 @@ from anon_ros.datasets.cityscapes import (
     parse_polygons,
     with_visible,
 )
-from anon_ros.datasets.files import as_png, get_json, get_png, put_image, put_json, put_png
+from anon_ros.datasets.files import (
+    as_png,
+    chosen_splits,
+    get_json,
+    get_png,
+    put_image,
+    put_json,
+    put_png,
+)
 from anon_ros.datasets.records import ImageRecord
 from anon_ros.errors import InputError
 
@@ -43,10 +51,7 @@ class CityscapesReader:
             if folder.is_dir() else []
         if not found:
             raise InputError(f'{root}: no Cityscapes dataset: no {IMAGES}/SPLIT/CITY in it')
-        unknown = sorted(set(splits) - set(found))
-        if unknown:
-            raise InputError(f"{root}: no split '{unknown[0]}'; there are {', '.join(found)}")
-        self.splits = tuple(splits) or tuple(found)
+        self.splits = chosen_splits(root, found, splits)
 
     @property
     def label_files(self) -> Iterator[Path]:

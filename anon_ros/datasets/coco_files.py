@@ -20,7 +20,7 @@ from anon_ros.datasets.coco import (
 )
 from anon_ros.datasets.coco_index import CocoIndex, Place
 from anon_ros.datasets.disk_set import DiskSet
-from anon_ros.datasets.files import below, put_image
+from anon_ros.datasets.files import below, chosen_splits, put_image
 from anon_ros.datasets.json_stream import read_item
 from anon_ros.datasets.records import ImageRecord, Instance, extra_of, own_extra
 from anon_ros.errors import InputError
@@ -57,10 +57,7 @@ class CocoReader:
             raise InputError(
                 f'{root}: no COCO dataset: no {_LABELS}/instances_SPLIT.json or '
                 'person_keypoints_SPLIT.json; name a file with --annotations')
-        unknown = sorted(set(splits) - set(found))
-        if unknown:
-            raise InputError(f"{root}: no split '{unknown[0]}'; there are {', '.join(found)}")
-        self._files = {split: found[split] for split in splits or found}
+        self._files = {split: found[split] for split in chosen_splits(root, found, splits)}
 
     @property
     def splits(self) -> tuple[str, ...]:

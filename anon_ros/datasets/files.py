@@ -15,6 +15,8 @@ import numpy as np
 from anon_ros.errors import InputError, OutputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from numpy.typing import NDArray
 
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png'})
@@ -143,6 +145,19 @@ def _decode(image: bytes | Path, data: bytes) -> NDArray[Any]:
     if pixels is None:
         raise InputError(f'{image if isinstance(image, Path) else "an image"}: cannot be decoded')
     return pixels
+
+
+def chosen_splits(root: Path, found: Iterable[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    """
+    Return the splits that are wanted of a dataset; all that it has where none is named.
+
+    Raises InputError where it has not one of them.
+    """
+    there = tuple(found)
+    unknown = sorted(set(wanted) - set(there))
+    if unknown:
+        raise InputError(f"{root}: no split '{unknown[0]}'; there are {', '.join(there)}")
+    return tuple(wanted) or there
 
 
 def walk(folder: Path) -> list[Path]:

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -40,6 +39,7 @@ from anon_ros.datasets.records import ImageRecord
 from anon_ros.errors import InputError, OutputError, UsageError
 from anon_ros.gan.histograms import NONE, PERSON, Tones
 from anon_ros.runs.dataset_image import FACES, LEFT_AS_THEY_ARE, ImageWorker
+from anon_ros.runs.in_order import results_in_order
 from anon_ros.runs.records import Run, new_header, write_records
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 
 PROBLEMS_NAME = 'problems.json'
 REGIONS_OF = {'face': Kind.FACE, 'body': Kind.BODY}
-JOBS_PER_WORKER = 4
 ALL_INDICES = 1 << 62
 NO_PART = 'a file that is no part of the dataset'
 UNNAMED = 'an image that no chosen annotation names'
@@ -157,20 +156,12 @@ class _Task:
         return done
 
     def frames(self, done: int, threads: int) -> Iterator[FrameRegions]:
-        """Yield what became of each image after the first `done`, in order."""
-        jobs: deque[Future[FrameRegions]] = deque()
-        with ThreadPoolExecutor(threads) as pool:
-            try:
-                for index, record in enumerate(self._records()):
-                    if index < done:
-                        continue
-                    jobs.append(pool.submit(self.worker.run, record, index))
-                    if len(jobs) >= threads * JOBS_PER_WORKER:
-                        yield jobs.popleft().result()
-                while jobs:
-                    yield jobs.popleft().result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+        """Return what became of each image after the first `done`, in order."""
+        calls = (
+            functools.partial(self.worker.run, record, index)
+            for index, record in enumerate(self._records()) if index >= done
+        )
+        return results_in_order(calls, threads)
 
     def count(self, frame: FrameRegions) -> None:
         """Count what became of an image."""

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,10 @@ from anon_ros.audit.manifest import SIDECAR, sidecar_path
 from anon_ros.audit.seal import hashed_file
 from anon_ros.core.frame_anonymizer import Outcome
 from anon_ros.core.regions import Regions
+from anon_ros.datasets.files import put
 from anon_ros.errors import FrameError, InputError, OutputError
 from anon_ros.media.compressed import open_compressed
+from anon_ros.runs.in_order import results_in_order
 from anon_ros.runs.records import Run
 from anon_ros.runs.sidecar import NO_SIZE_WH, KnownPictures, files_source, open_sidecar
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 TOPIC = 'images'
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.jpe', '.png'})
-JOBS_PER_WORKER = 4
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ class _Worker:
         try:
             regions = self._find(frame, name, index)
             done = self.anonymizer.anonymize(frame, regions, name)
-            _write(target, data if done.payload is None else done.payload)
+            put(target, data if done.payload is None else done.payload)
             told = _told(name, index, frame.size_wh, regions, done.outcome, '')
             return replace(told, synthesis=done.synthesis)
         except OutputError:
             raise
         except Exception as error:  # noqa: BLE001 - fails closed: the image is masked
-            _write(target, frame.encode_masked())
+            put(target, frame.encode_masked())
             return _told(
                 name, index, frame.size_wh, Regions.empty(), Outcome.MASKED, str(error)
             )
@@ -152,22 +152,16 @@ def images_source(source: Path) -> Source:
 def _run_all(
     source: Path, images: Sequence[Path], target: Path, worker: _Worker, settings: Settings
 ) -> Iterator[FrameRegions]:
-    """Yield what became of each image, in order."""
-    threads = factory.thread_count(settings)
-    jobs: deque[Future[FrameRegions]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for index, path in enumerate(images):
-                is_lone = path == source
-                name = path.name if is_lone else str(path.relative_to(source))
-                place = target if is_lone else target / name
-                jobs.append(pool.submit(worker.run, path, place, name, index))
-                if len(jobs) >= threads * JOBS_PER_WORKER:
-                    yield jobs.popleft().result()
-            while jobs:
-                yield jobs.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    """Return what became of each image, in order."""
+
+    def calls() -> Iterator[Callable[[], FrameRegions]]:
+        for index, path in enumerate(images):
+            is_lone = path == source
+            name = path.name if is_lone else str(path.relative_to(source))
+            place = target if is_lone else target / name
+            yield functools.partial(worker.run, path, place, name, index)
+
+    return results_in_order(calls(), factory.thread_count(settings))
 
 
 def _list_files(source: Path) -> list[Path]:
@@ -220,14 +214,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f'{path}: cannot be read: {error.strerror}') from error
-
-
-def _write(path: Path, data: bytes | memoryview) -> None:
-    """Write a file that has its name only once it is whole."""
-    beside = path.with_name(path.name + '.partial')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(data)
-        beside.rename(path)
-    except OSError as error:
-        raise OutputError(f'{path}: cannot be written: {error.strerror}') from error
