@@ -28,6 +28,9 @@ MOST_CELLS = 128
 """Along the longer side: where a cell is 8 px wide, what it adds is less than any margin."""
 _WIDEST_GROWTH = 2 * MOST_CELLS
 _UNIT = (0.0, 0.0, 1.0, 1.0)
+# A run that goes on measures the steady picture from another frame: without a grid the last digit
+# of a sum would decide about a row of pixels.
+_STEPS_PER_PX = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,14 +114,14 @@ def keypoints_of(casts: Sequence[Cast], path_xy: Vector) -> Float32Array | None:
 def _parts(
     cast: Cast, path_xy: Vector, size_wh: tuple[int, int]
 ) -> Iterator[Mask]:
-    shown, whole = cast.silhouette, [cast.seen]
+    shown, whole, growth_px = cast.silhouette, [cast.seen], _snapped(cast.growth_px)
     if shown is not None:
         whole = list(_cut_off(cast.seen, shown.box))
-        cells, rect = shown.cells, _moved(_mapped(shown.rect, cast.seen, cast.box), path_xy)
-        yield masks.stretch(*grown(cells, rect, cast.growth_px), size_wh)
+        yield masks.stretch(*grown(shown.cells, _placed(shown.rect, cast, path_xy), growth_px),
+                            size_wh)
     for box in whole:
-        rect = _moved(_mapped(box, cast.seen, cast.box), path_xy)
-        yield masks.stretch(np.ones((1, 1), bool), _widened(rect, cast.growth_px), size_wh)
+        rect = _widened(_placed(box, cast, path_xy), growth_px)
+        yield masks.stretch(np.ones((1, 1), bool), rect, size_wh)
 
 
 def grown(cells: BoolArray, rect: Box, growth_px: float) -> tuple[BoolArray, Box]:
@@ -160,6 +163,16 @@ def _mapped(box: Box, before: Box, after: Box) -> Box:
         after[0] + (box[0] - before[0]) * scale_x, after[1] + (box[1] - before[1]) * scale_y,
         after[0] + (box[2] - before[0]) * scale_x, after[1] + (box[3] - before[1]) * scale_y,
     )
+
+
+def _placed(box: Box, cast: Cast, path_xy: Vector) -> Box:
+    """Return where in the image a box comes to lie when the object's goes where it is cast."""
+    left, top, right, bottom = _moved(_mapped(box, cast.seen, cast.box), path_xy)
+    return _snapped(left), _snapped(top), _snapped(right), _snapped(bottom)
+
+
+def _snapped(px: float) -> float:
+    return round(px * _STEPS_PER_PX) / _STEPS_PER_PX
 
 
 def _widened(box: Box, more_px: float) -> Box:

@@ -181,3 +181,32 @@ def test_contact_counts_what_lies_within_a_pixel(a, b, x, y):
 def test_rescale_to_the_same_size_changes_nothing():
     part = Mask(ring(), 2, 3)
     assert masks.rescale(part, (20, 20), (20, 20)) is part
+
+
+@given(silhouettes, st.integers(1, 9))
+def test_cells_hold_every_pixel_and_no_more_than_a_cell_around(inside, side):
+    cells = masks.pool(inside, side)
+    again = cells.repeat(side, axis=0).repeat(side, axis=1)[:inside.shape[0], :inside.shape[1]]
+    assert not (inside & ~again).any()
+    assert cells.sum() <= inside.sum()
+
+
+@given(silhouettes, st.floats(0, 6))
+def test_growing_reaches_whatever_is_that_near(inside, radius):
+    grown = masks.grow(inside, radius)
+    assert not (inside & ~grown).any()
+    if inside.any():
+        rows, columns = np.nonzero(inside)
+        row, column = np.indices(inside.shape)
+        squares = np.min([(row - y) ** 2 + (column - x) ** 2
+                          for y, x in zip(rows, columns, strict=True)], axis=0)
+        if radius >= 1:
+            assert np.array_equal(grown, np.sqrt(squares.astype(np.float32)) <= radius)
+
+
+@given(silhouettes, st.integers(-9, 50), st.integers(-9, 50))
+def test_stretched_over_its_own_size_it_is_the_same_but_inside_the_image(inside, x, y):
+    rows, columns = inside.shape
+    found = masks.stretch(inside, (x, y, x + columns, y + rows), (40, 40))
+    expected = masks.paste([Mask(inside, x, y)], (40, 40))
+    assert np.array_equal(masks.paste([found], (40, 40)), expected)

@@ -53,6 +53,15 @@ def test_it_is_the_mask_moved(inside, place, step):
     assert np.array_equal(shown(cast(mask), path_xy=step), expected)
 
 
+def test_where_the_steady_picture_begins_makes_no_difference():
+    mask = Mask(np.ones((9, 7), bool), 20, 11)
+    for path_xy in np.random.default_rng(0).normal(0, 500, (40, 2)).tolist():
+        x, y = path_xy
+        box = moved(box_of(mask), -x, -y)
+        there = Cast(Silhouette.of(mask, box, (x, y)), None, box, box, 1.0)
+        assert np.array_equal(shown(there, path_xy=(x, y)), shown(cast(mask, growth_px=1.0)))
+
+
 @settings(max_examples=60, deadline=None)
 @given(shapes, st.floats(0.3, 3), st.floats(0.3, 3), st.floats(-5, 40), st.floats(-5, 30))
 def test_scaled_it_covers_every_point_of_the_mask(inside, scale_x, scale_y, x, y):
