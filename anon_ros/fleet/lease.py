@@ -109,7 +109,7 @@ class Leases:
             return None
         with self._lock:
             self._held[bag] = lease
-        for name in before:
+        for name in [*before, *_half_written(self.target, bag)]:
             self.target.remove(name)
         return lease
 
@@ -172,6 +172,12 @@ def _folder(bag: str) -> str:
 def _leases(target: Place, bag: str) -> list[str]:
     return sorted(file.name for file in target.files(_folder(bag))
                   if file.name.rpartition('/')[2].isdecimal())
+
+
+def _half_written(target: Place, bag: str) -> list[str]:
+    """Return what whoever died while writing a lease has left, see LocalPlace."""
+    return [file.name for file in target.files(_folder(bag))
+            if file.name.rpartition('/')[2].startswith('.')]
 
 
 def _token(data: bytes) -> str:

@@ -55,7 +55,11 @@ class LocalPlace:
     def write(self, name: str, data: bytes) -> None:
         """Write a small file in one step, over one that is there."""
         path = self._path(name)
-        self._write_beside(path, data).replace(path)
+        beside = self._write_beside(path, data)
+        try:
+            beside.replace(path)
+        except OSError as error:
+            raise OutputError(f'{path}: cannot be written: {error.strerror}') from error
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a small file that is not there yet; return False where it is."""
@@ -64,7 +68,8 @@ class LocalPlace:
         try:
             # Unlike an exclusive open, a link shows the file with its content.
             os.link(beside, path)
-        except FileExistsError:
+        except (FileExistsError, FileNotFoundError):
+            # Somebody else has made it, and may have swept what this one was about to show.
             return False
         except OSError as error:
             raise OutputError(f'{path}: cannot be made: {error.strerror}') from error

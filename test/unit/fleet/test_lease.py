@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from anon_ros.errors import OutputError
 from anon_ros.fleet.lease import Leases
 from anon_ros.fleet.local_place import LocalPlace
 
@@ -155,3 +156,28 @@ def test_the_thread_renews_what_is_held_and_nothing_else(place):
         leases.release('bag')
         time.sleep(0.05)
         assert files(place) == []
+
+
+def test_what_a_kill_left_of_a_lease_is_swept(place, tmp_path):
+    folder = tmp_path / '.anon-fleet' / 'leases' / 'a.lease'
+    folder.mkdir(parents=True)
+    (folder / '.000001.half').write_bytes(b'{')
+    with Leases(place) as leases:
+        assert leases.acquire('a') is not None
+        assert [path.name for path in folder.iterdir()] == ['000001']
+    assert list(folder.iterdir()) == []
+
+
+def test_who_is_swept_while_it_writes_has_no_lease(place, monkeypatch):
+    write = LocalPlace._write_beside
+
+    def swept(self, path, data):
+        beside = write(self, path, data)
+        beside.unlink()
+        return beside
+
+    monkeypatch.setattr(LocalPlace, '_write_beside', swept)
+    with Leases(place) as leases:
+        assert leases.acquire('a') is None
+    with pytest.raises(OutputError, match='cannot be written'):
+        place.write('b', b'')
