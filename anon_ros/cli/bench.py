@@ -278,6 +278,23 @@ def fleet(
     return _show(title, rows, as_json=as_json)
 
 
+def costs(
+    *,
+    data: Data = DATA,
+    frames: Annotated[int, typer.Option(min=1, help='Frames of each measurement.')] = 20,
+    settings: Settings,
+    as_json: JsonOption = False,
+) -> int:
+    """Measure what a frame costs, by effort and by what is hidden: for a plan of machines."""
+    from anon_ros.bench.costs import measure_costs
+    from anon_ros.bench.scenes import SceneMaker
+
+    scenes = list(SceneMaker(data).moving_scene(0, 15))
+    with tempfile.TemporaryDirectory() as folder:
+        rows = list(measure_costs(Path(folder), scenes, settings, frames))
+    return _show('a frame of 1920x1080, bag to bag', rows, as_json=as_json)
+
+
 def live(
     *,
     data: Data = DATA,
@@ -331,6 +348,6 @@ def _text(value: object) -> str:
 
 
 for function in (
-    bag, faces, detect, copy, memory, overhead, dataset, privacy, gan, fleet, live,
+    bag, faces, detect, copy, memory, overhead, dataset, privacy, gan, fleet, costs, live,
 ):
     bench.command()(command(function))
