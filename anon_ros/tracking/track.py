@@ -35,7 +35,7 @@ _LARGEST_GROWTH = 0.4
 # boxes. In a gap an object is there for sure; beyond the ends nobody knows; and while it is held
 # live, both may be. No history counts: a resumed run has less of it.
 _OUTLINE_BETWEEN = (0.1, 0.5)
-_OUTLINE_BEYOND = (0.03, 0.15)
+_OUTLINE_BEYOND = (0.1, 0.3)
 _OUTLINE_HELD = (0.15, 1.0)
 _OUTLINE_LEAST_PX = 1.0
 # In sizes for each size that it is thought to have moved: it may have stopped.
