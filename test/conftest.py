@@ -6,6 +6,16 @@ from pathlib import Path
 
 import pytest
 
+try:
+    from hypothesis import HealthCheck, settings
+except ImportError:  # not in the environment of the official tools
+    pass
+else:
+    # How long something takes on a busy machine says nothing about what it does.
+    settings.register_profile(
+        'untimed', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile('untimed')
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

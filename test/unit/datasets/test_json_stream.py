@@ -17,7 +17,9 @@ VALUES = st.recursive(
                                                                 max_size=3), max_leaves=8)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.dictionaries(st.text(max_size=5), VALUES, max_size=4), st.booleans(),
        st.integers(1, 9))
 def test_items_are_those_of_the_whole(tmp_path, monkeypatch, value, is_ascii, block):
