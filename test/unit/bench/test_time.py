@@ -75,7 +75,7 @@ def test_of_people_the_silhouette_counts():
         shares, (hidden, needless) = bench._judge(frame, found, (80, 80))
         assert shares.tolist() == [expected]
         assert hidden > 0
-        assert needless <= 0.01
+        assert needless <= 0.02
     assert bench._judge(frame, Regions.empty(), (80, 80))[0].tolist() == [0.0]
 
 
