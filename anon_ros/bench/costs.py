@@ -31,7 +31,7 @@ def measure_costs(
     Yield a row for each effort and target; networks are loaded before the clock runs.
 
     folder: an empty one. scenes: repeated until there are enough frames. CPU time is that of all
-    threads: it says what a frame takes also where the cores are shared with others.
+    threads; on a machine that is shared it grows, too, since threads wait for each other.
     """
     write_bag(folder / 'source', itertools.islice(
         itertools.cycle([scene.image_bgr for scene in scenes]), frames))
