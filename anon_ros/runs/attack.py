@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from anon_ros import __version__, factory
@@ -50,7 +50,7 @@ class AttackJob:
     source: Path
     target: Path
     settings: Settings
-    sample: Sample = Sample()
+    sample: Sample = field(default_factory=Sample)
     own_network: Path | None = None
 
 
