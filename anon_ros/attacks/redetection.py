@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from anon_ros.attacks.interface import Identity, Picture, View
     from anon_ros.audit.attack_table import AttackRow
     from anon_ros.core.interfaces import RegionDetector
-    from anon_ros.core.regions import BoolArray, Kind
+    from anon_ros.core.regions import BoolArray, Kind, UInt8Array
 
 LEAST_IOU = 0.3
 _LOOKS = 3
 _LEAST_SIDE_PX = 256
+_STEPS = 4
+_GRAY = 114
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,21 @@ class Redetection:
         if scale > 1:
             image = np.asarray(cv2.resize(
                 image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
-        seen = self.detector.detect(image).of_kind(self.kind)
+        seen = self.detector.detect(in_few_shapes(image)).of_kind(self.kind)
         if not len(seen):
             return False
         overlap = iou(seen.boxes_xyxy, picture.box_xyxy[None] * np.float32(scale))
         return bool(overlap.max() >= LEAST_IOU)
+
+
+def in_few_shapes(image_bgr: UInt8Array) -> UInt8Array:
+    """
+    Return an image with gray at its right and its bottom, so that few ratios of sides are left.
+
+    Networks are compiled for each shape, which takes longer than many looks.
+    """
+    height, width = image_bgr.shape[:2]
+    step = -(-max(height, width) // _STEPS)
+    more_down, more_right = (-side % step for side in (height, width))
+    return np.asarray(cv2.copyMakeBorder(
+        image_bgr, 0, more_down, 0, more_right, cv2.BORDER_CONSTANT, value=[_GRAY] * 3), np.uint8)

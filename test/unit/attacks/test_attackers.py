@@ -3,13 +3,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anon_ros import factory
 from anon_ros.attacks import extra, registry
 from anon_ros.attacks.clothes import Clothes
 from anon_ros.attacks.cut import cut_look, views_of
 from anon_ros.attacks.interface import Identity, Look, Picture
-from anon_ros.attacks.redetection import Redetection
+from anon_ros.attacks.redetection import Redetection, in_few_shapes
 from anon_ros.attacks.region_pixels import RegionPixels
 from anon_ros.attacks.reidentification import Reidentification
 from anon_ros.attacks.render import hide, hole_of
@@ -192,3 +194,16 @@ def test_every_kind_is_attacked():
         attackers = registry.build_attackers(kind, 'pixelate')
         assert len(attackers) >= 2
         assert {each.kind for each in attackers} == {kind}
+
+
+@given(st.integers(1, 700), st.integers(1, 700))
+def test_crops_of_any_size_are_searched_in_few_shapes(height, width):
+    image = np.full((height, width, 3), 7, np.uint8)
+    seen = in_few_shapes(image)
+    assert np.array_equal(seen[:height, :width], image)
+    longest = max(seen.shape[:2])
+    assert longest % 4 == 0
+    assert longest < max(height, width) + 4
+    assert all(side % (longest // 4) == 0 for side in seen.shape[:2])
+    assert (seen[height:] == 114).all()
+    assert (seen[:, width:] == 114).all()
