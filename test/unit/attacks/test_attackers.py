@@ -196,7 +196,7 @@ def test_every_kind_is_attacked():
         assert {each.kind for each in attackers} == {kind}
 
 
-@given(st.integers(1, 700), st.integers(1, 700))
+@given(st.integers(10, 700), st.integers(10, 700))
 def test_crops_of_any_size_are_searched_in_few_shapes(height, width):
     image = np.full((height, width, 3), 7, np.uint8)
     seen = in_few_shapes(image)
