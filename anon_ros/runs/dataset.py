@@ -125,8 +125,9 @@ def anonymize_dataset(
     for reason in weaknesses:
         run.recorder.flag(FlagRecord(reason, '', 0, 0, job.region))
     task.copy_labels()
+    # Sorted, since several threads report.
     put_json(partial / SIDECAR / PROBLEMS_NAME, {
-        'counts': problems.counts, 'first': [str(problem) for problem in problems.first]})
+        'counts': problems.counts, 'first': sorted(str(problem) for problem in problems.first)})
     manifest = task.write_manifest(source)
     _publish(partial, job.target)
     return DatasetResult(
