@@ -126,7 +126,7 @@ def _nothing(people: int) -> Privacy:
 def _detector(kind: Kind) -> RegionDetector:
     """Return the detector that searches again: not the one that the variants were made with."""
     settings = Settings(
-        target=(kind.label,), face_detector='centerface', effort='balanced',
+        target=(kind.label,), face_detector='centerface', effort='fast',
         face_threshold=_THRESHOLD, body_threshold=_THRESHOLD, threads=1)
     return factory.build_detector(settings, ModelStore())
 
