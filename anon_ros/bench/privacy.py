@@ -55,7 +55,7 @@ class Samples:
     """
 
     identities: int = 600
-    patient: int = 600
+    patient: int = 300
     realistic: int = 100
     others: int = 30
     frames: int = 30

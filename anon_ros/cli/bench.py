@@ -173,7 +173,7 @@ def privacy(
     ] = None,
     method: Annotated[list[str] | None, typer.Option(help='Of the faces, these alone.')] = None,
     identities: Annotated[int, typer.Option(min=20, help='Faces by one look.')] = 600,
-    patient: Annotated[int, typer.Option(help='Faces along a track, for pixelate, blur.')] = 600,
+    patient: Annotated[int, typer.Option(help='Faces along a track, for pixelate, blur.')] = 300,
     realistic: Annotated[int, typer.Option(help='Faces along a track, for realistic.')] = 100,
     others: Annotated[int, typer.Option(help='Faces along a track, for other methods.')] = 30,
     height: Annotated[list[int] | None, typer.Option(help='Face heights in px.')] = None,
