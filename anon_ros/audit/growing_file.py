@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from typing import IO, TYPE_CHECKING, TypeVar
-
-from typing_extensions import Self
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-T = TypeVar('T', bound='GrowingFile')
+    from typing_extensions import Self
 
 
 class GrowingFile(ABC):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,14 @@ if TYPE_CHECKING:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a small file in one step, also where the power fails; raise OSError as it comes."""
     beside = path.with_name(f'{path.name}.new')
-    with beside.open('wb') as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        with beside.open('wb') as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        # A disk that is full keeps no half of it.
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise

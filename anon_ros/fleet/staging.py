@@ -4,7 +4,7 @@ Where a bag grows until it is whole, and what is left of it when its worker dies
 
 In a folder here, results grow in its own file system, so that one rename shows them:
 
-    .anon-fleet/work/<bag>.work/
+    .anon-fleet/growing/<bag>.work/
         lock         held by the worker
         begun.json   source, settings and secret: only with the same ones is it gone on with
         <bag>        as runs.bag writes it, <bag>.partial until it is complete
@@ -38,7 +38,7 @@ _LOCK, _BEGUN = 'lock', 'begun.json'
 
 def staging_name(bag: str) -> str:
     """Return the folder in which a bag's result grows, by its name in the target."""
-    return f'{STATE_FOLDER}/work/{bag}.work'
+    return f'{STATE_FOLDER}/growing/{bag}.work'
 
 
 @contextmanager

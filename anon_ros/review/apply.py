@@ -86,12 +86,13 @@ def apply_review(
     new = corrected_path(job.target) if job.out is None else job.out
     if new.exists():
         raise OutputError(f'{new} exists already; name another --out, or move it')
-    if job.out is None:
-        # What a kill left of an earlier try is begun anew: only the touched frames take time.
-        shutil.rmtree(new.with_name(f'{new.name}.partial'), ignore_errors=True)
     with open_material(job.target, job.source) as material, Journal(
         material.result.sidecar / JOURNAL_NAME, material.result.index.reader.header.source
     ) as journal:
+        if job.out is None:
+            # What a kill left of an earlier try is begun anew: only the touched frames take time.
+            # Whoever holds the journal is alone here.
+            shutil.rmtree(new.with_name(f'{new.name}.partial'), ignore_errors=True)
         session = Session(material, journal, job.reviewer)
         session.follow_all()
         doubts = session.open_doubts()

@@ -124,9 +124,11 @@ def _made_by(job: AttackJob) -> tuple[Settings, str]:
 def _attackers(job: AttackJob, kind: Kind, settings: Settings) -> list[Attacker]:
     method = method_by_kind(settings)[kind]
     name, detector = _other_detector(job, kind, settings)
+    # Only plates are drawn and hidden again; of faces it would load a generator for nothing.
+    hiding = _hiding(kind, settings) if kind is Kind.PLATE else None
     return [
         Redetection(detector, kind, name, method),
-        *build_attackers(kind, method, job.own_network, _hiding(kind, settings)),
+        *build_attackers(kind, method, job.own_network, hiding),
     ]
 
 

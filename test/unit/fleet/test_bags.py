@@ -44,7 +44,8 @@ def test_what_lies_below_a_bag_belongs_to_it():
 
 
 @pytest.mark.parametrize('name', [
-    '.anon-fleet/work/a.work/a.mcap', 'a.partial/bag/a.mcap', 'a.mcap.anon/x.mcap', 'x/.git/a.bag',
+    '.anon-fleet/growing/a.work/a.mcap', 'a.partial/bag/a.mcap', 'a.mcap.anon/x.mcap',
+    'x/.git/a.bag',
 ])
 def test_hidden_unfinished_and_anonymized_things_are_no_bags(name):
     assert bags(name, 'good.mcap') == {'good.mcap': 1}
