@@ -54,3 +54,11 @@ def test_a_file_system_without_locks_does_not_stop_it(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fcntl, 'flock', refuse)
     os.close(open_locked(tmp_path / 'lock'))
+
+
+def test_what_cannot_be_written_leaves_nothing_beside_it(tmp_path):
+    place = tmp_path / 'a.json'
+    place.mkdir()
+    with pytest.raises(OSError, match='directory'):
+        write_whole(place, b'{}')
+    assert [each.name for each in tmp_path.iterdir()] == ['a.json']
