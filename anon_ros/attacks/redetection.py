@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 LEAST_IOU = 0.3
 _LOOKS = 3
 _LEAST_SIDE_PX = 256
-_STEPS = 4
 _GRAY = 114
 
 
@@ -64,21 +63,23 @@ class Redetection:
         if scale > 1:
             image = np.asarray(cv2.resize(
                 image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
-        seen = self.detector.detect(in_few_shapes(image)).of_kind(self.kind)
+        seen = self.detector.detect(on_square(image)).of_kind(self.kind)
         if not len(seen):
             return False
         overlap = iou(seen.boxes_xyxy, picture.box_xyxy[None] * np.float32(scale))
         return bool(overlap.max() >= LEAST_IOU)
 
 
-def in_few_shapes(image_bgr: UInt8Array) -> UInt8Array:
+def on_square(image_bgr: UInt8Array) -> UInt8Array:
     """
-    Return an image with gray at its right and its bottom, so that few ratios of sides are left.
+    Return an image with gray at its right and its bottom: a square of one of few sizes.
 
-    Networks are compiled for each shape, which takes longer than many looks.
+    Networks are compiled for each size that they meet, which takes longer than many looks.
     """
     height, width = image_bgr.shape[:2]
-    step = -(-max(height, width) // _STEPS)
-    more_down, more_right = (-side % step for side in (height, width))
+    side = _LEAST_SIDE_PX
+    while side < max(height, width):
+        side += side // 2
     return np.asarray(cv2.copyMakeBorder(
-        image_bgr, 0, more_down, 0, more_right, cv2.BORDER_CONSTANT, value=[_GRAY] * 3), np.uint8)
+        image_bgr, 0, side - height, 0, side - width, cv2.BORDER_CONSTANT, value=[_GRAY] * 3),
+        np.uint8)
