@@ -126,7 +126,7 @@ def is_alive(pid):
 
 def test_a_run_that_is_killed_leaves_nothing_that_opens_and_goes_on(fleet):
     process = fleet.start(detector='SlowDetector', workers=2)
-    work = fleet.target / '.anon-fleet' / 'work'
+    work = fleet.target / '.anon-fleet' / 'growing'
     wait_for(lambda: list(work.rglob('*.part')), process)
     workers = workers_of(process.pid)
     process.send_signal(signal.SIGKILL)
@@ -141,7 +141,7 @@ def test_a_run_that_is_killed_leaves_nothing_that_opens_and_goes_on(fleet):
 
 def test_an_interrupted_run_gives_its_bags_back(fleet):
     process = fleet.start(detector='SlowDetector', workers=1)
-    work = fleet.target / '.anon-fleet' / 'work'
+    work = fleet.target / '.anon-fleet' / 'growing'
     wait_for(lambda: list(work.rglob('*.part')), process)
     workers = workers_of(process.pid)
     process.send_signal(signal.SIGINT)
@@ -169,7 +169,7 @@ def test_a_run_that_sleeps_loses_its_bag_and_never_meets_who_took_it(fleet):
     """The one who plans is stopped, its worker is not; another run takes over and waits for it."""
     replace_bag(fleet.source / 'vehicle_00' / 'drive', frames=150)
     sleeper = fleet.start(detector='SlowDetector', workers=1, only=['vehicle_00/drive'])
-    work = fleet.target / '.anon-fleet' / 'work'
+    work = fleet.target / '.anon-fleet' / 'growing'
     wait_for(lambda: list(work.rglob('*.part')), sleeper)
     sleeper.send_signal(signal.SIGSTOP)
     result = fleet.run()
