@@ -172,10 +172,11 @@ def privacy(
         list[str] | None, typer.Option(help=f'Parts: {", ".join(PRIVACY_PARTS)}.')
     ] = None,
     method: Annotated[list[str] | None, typer.Option(help='Of the faces, these alone.')] = None,
-    identities: Annotated[int, typer.Option(min=20, help='Faces by one look.')] = 600,
-    patient: Annotated[int, typer.Option(help='Faces along a track, for pixelate, blur.')] = 300,
-    realistic: Annotated[int, typer.Option(help='Faces along a track, for realistic.')] = 100,
-    others: Annotated[int, typer.Option(help='Faces along a track, for other methods.')] = 30,
+    identities: Annotated[int | None, typer.Option(min=20, help='Faces by one look.')] = None,
+    patient: Annotated[
+        int | None, typer.Option(help='Faces along a track, for pixelate.')] = None,
+    others: Annotated[
+        int | None, typer.Option(help='Faces along a track, for other methods.')] = None,
     height: Annotated[list[int] | None, typer.Option(help='Face heights in px.')] = None,
     workers: Annotated[int, typer.Option(min=1, help='Processes side by side.')] = 2,
     as_json: JsonOption = False,
@@ -189,7 +190,9 @@ def privacy(
     parts = tuple(only or PRIVACY_PARTS)
     if unknown := set(parts) - set(PRIVACY_PARTS):
         raise SettingError(f'only: there is no {min(unknown)}, but {", ".join(PRIVACY_PARTS)}')
-    samples = faces_attacked.Samples(identities, patient, realistic, others)
+    given = {'identities': identities, 'patient': patient, 'others': others}
+    samples = faces_attacked.Samples(
+        **{name: count for name, count in given.items() if count is not None})
     people = PeopleSamples()
     Console(stderr=True).print(f'{samples}\n{people}')
     with progress_bar('privacy', 'jobs') as show:

@@ -144,7 +144,7 @@ def _other_detector(
     """Return a detector that took no part in the run, by network where there is another one."""
     changes: dict[str, object] = {
         'target': (kind.label,), f'{kind.label}_threshold': OTHER_THRESHOLD,
-        'effort': 'balanced' if settings.effort == 'thorough' else 'thorough',
+        'effort': 'fast',
     }
     name = f'{kind.label} detector, {changes["effort"]}'
     if kind is Kind.FACE:
