@@ -16,6 +16,7 @@ EXTRAS = {
     'gan': ['torch>=2.5', 'safetensors>=0.4', 'onnx>=1.16'],
     'study': ['torch>=2.1', 'torchvision>=0.16', 'pycocotools>=2.0.7'],
     'fleet': ['ray>=2.9', 'fsspec>=2024.2'],
+    's3': ['s3fs>=2024.2'],
     'gpu': ['onnxruntime-gpu>=1.17'],
     'people': ['torch>=2.5', 'torchvision>=0.20'],
     'demo': ['scikit-image>=0.22'],
@@ -27,10 +28,11 @@ EXTRAS['attack'] = [
 ]
 EXTRAS['dev'] = [
     *EXTRAS['attack'], *EXTRAS['demo'], *EXTRAS['fleet'], *EXTRAS['review'], *EXTRAS['ros'],
-    *EXTRAS['sign'],
-    'colcon-common-extensions>=0.3', 'coverage>=7.4', 'hypothesis>=6.90', 'mcap>=1.1',
-    'mypy>=1.10', 'onnx>=1.16', 'onnxruntime>=1.17', 'playwright>=1.45', 'pytest>=8.0',
-    'pytest-cov>=5.0', 'pytest-xdist>=3.6', 'ruff>=0.6', 'types-PyYAML',
+    *EXTRAS['s3'], *EXTRAS['sign'],
+    'colcon-common-extensions>=0.3', 'coverage>=7.4', 'flask>=3.0', 'flask-cors>=5.0',
+    'hypothesis>=6.90', 'mcap>=1.1', 'moto>=5.0', 'mypy>=1.10', 'onnx>=1.16',
+    'onnxruntime>=1.17', 'playwright>=1.45', 'pytest>=8.0', 'pytest-cov>=5.0',
+    'pytest-xdist>=3.6', 'ruff>=0.6', 'types-PyYAML',
 ]
 
 setup(

@@ -2,7 +2,6 @@
 """
 A store of objects behind its real protocol: killed, gone on with, damaged, replaced.
 
-It takes `pip install s3fs 'moto[server]'`, which are large: without them it is skipped, and
 test_engines.py does the same with a store in memory, except for the kill.
 """
 
@@ -12,8 +11,10 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
+import s3fs
 from bag_builder import BagBuilder
 from fleet_helper import SETTINGS, bag_bytes, fates, fill
+from moto.server import ThreadedMotoServer
 
 from anon_ros.fleet.places import open_place
 
@@ -25,9 +26,7 @@ DRIVE = 'vehicle_00/drive'
 @pytest.fixture(scope='module')
 def server():
     """Serve S3 on this machine, for this process and all that it starts."""
-    pytest.importorskip('s3fs')
-    moto = pytest.importorskip('moto.server')
-    serving = moto.ThreadedMotoServer(port=0)
+    serving = ThreadedMotoServer(ip_address='127.0.0.1', port=0)
     serving.start()
     host, port = serving.get_host_and_port()
     with pytest.MonkeyPatch.context() as patch:
@@ -41,8 +40,6 @@ def server():
 
 @pytest.fixture
 def bucket(server):
-    import s3fs
-
     name = f'fleet-{time.monotonic_ns()}'
     s3fs.S3FileSystem().mkdir(name)
     return f's3://{name}'
