@@ -23,18 +23,20 @@ LARGEST_PX = 320
 
 
 class FrameViews(NamedTuple):
-    """One frame: as it was, as it is now, and anonymized the same way with another key."""
+    """One frame: as it was, as it is now, and anonymized the same way with another key, if any."""
 
     clear_bgr: UInt8Array
     hidden_bgr: UInt8Array
-    rekeyed_bgr: UInt8Array
+    rekeyed_bgr: UInt8Array | None
 
 
 def views_of(
-    clear_bgr: UInt8Array, hidden_bgr: UInt8Array, regions: Regions, rekeyed: FrameAnonymizer
+    clear_bgr: UInt8Array, hidden_bgr: UInt8Array, regions: Regions,
+    rekeyed: FrameAnonymizer | None,
 ) -> FrameViews:
     """Return all views of a frame; rekeyed: an anonymizer like the run's with another key."""
-    return FrameViews(clear_bgr, hidden_bgr, hide(rekeyed, clear_bgr, regions))
+    again = None if rekeyed is None else hide(rekeyed, clear_bgr, regions)
+    return FrameViews(clear_bgr, hidden_bgr, again)
 
 
 def cut_look(
@@ -58,7 +60,7 @@ def cut_look(
         _crop(views.clear_bgr, part, scale), _crop(views.hidden_bgr, part, scale),
         ((regions.boxes_xyxy[number] - corner) * scale).astype(np.float32),
         _crop(hole.astype(np.uint8) * 255, part, scale) > 0,
-        _crop(views.rekeyed_bgr, part, scale), scale,
+        None if views.rekeyed_bgr is None else _crop(views.rekeyed_bgr, part, scale), scale,
     )
 
 

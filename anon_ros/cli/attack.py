@@ -21,7 +21,7 @@ from anon_ros.runs.attack_sample import Sample
 
 
 def attack(
-    source: Annotated[Path, typer.Argument(help='The bag, or the folder of images.')],
+    source: Annotated[Path, typer.Argument(help='The bag, the folder of images, or the dataset.')],
     target: Annotated[Path, typer.Argument(help='What was made of it.')],
     *,
     identities: Annotated[

@@ -22,6 +22,7 @@ from anon_ros.models.store import ModelStore
 from anon_ros.runs.attack_bag import read_bags, rekeyed
 from anon_ros.runs.attack_images import read_folders
 from anon_ros.runs.attack_sample import Sample
+from anon_ros.runs.dataset_job import BY_PAPER, DATASET
 from anon_ros.runs.report import rebuild_report
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def attack(
         identities, skipped = read_bags(job.source, job.target, job.sample, read)
     else:
         identities, skipped = read_folders(
-            job.source, job.target, settings, job.sample, read, detector)
+            job.source, job.target, settings, job.sample, read, detector,
+            is_dataset=DATASET in storage, has_key=BY_PAPER not in storage)
     counts = Counter(each.kind for each in identities)
     check_counts(counts, skipped)
     if attackers is None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anon_ros.audit.frame_regions import FrameRegions
+    from anon_ros.core.frame_anonymizer import FrameAnonymizer
     from anon_ros.core.interfaces import RegionDetector
     from anon_ros.core.regions import Regions, UInt8Array
     from anon_ros.core.settings import Settings
@@ -32,21 +33,24 @@ if TYPE_CHECKING:
 
 def read_folders(
     source: Path, target: Path, settings: Settings, sample: Sample,
-    progress: Callable[[int, int], None], detector: RegionDetector | None = None,
+    progress: Callable[[int, int], None], detector: RegionDetector | None = None, *,
+    is_dataset: bool = False, has_key: bool = True,
 ) -> tuple[list[Identity], Skipped]:
     """
     Return who is to be attacked, and what was left out and why.
 
     Regions are those of the result's regions file, or found again with the run's settings.
     Images in subfolders show the person that the subfolder is named after: the largest face in
-    each. Everybody else is seen once.
+    each. Everybody else is seen once, and so is everybody in a dataset, whose folders are splits.
+    has_key: whether another key hides otherwise, which it does not in the paper's methods.
     Raises InputError where the two do not belong together.
     """
-    names = matching_images(source, target)
     known = known_regions(target)
+    names = shown_images(source, target, known) if is_dataset else matching_images(source, target)
     if not known and detector is None:
         detector = factory.build_detector(settings, ModelStore())
-    reader = _Reader(source, target, settings, known, detector)
+    rekeyed_by = factory.build_anonymizer(rekeyed(settings)) if has_key else None
+    reader = _Reader(source, target, settings, known, detector, rekeyed_by, not is_dataset)
     for done, name in enumerate(names):
         reader.read(name)
         progress(done + 1, len(names))
@@ -71,6 +75,21 @@ def matching_images(source: Path, target: Path) -> list[str]:
     return sorted(ours)
 
 
+def shown_images(source: Path, target: Path, known: Mapping[str, FrameRegions]) -> list[str]:
+    """Return the images of a dataset's copy; raise InputError that names one which is missing."""
+    names = sorted(name for name, frame in known.items() if frame.outcome != 'masked')
+    for folder in (source, target):
+        missing = [name for name in names if not (folder / name).is_file()]
+        if missing:
+            raise InputError(
+                f'{source} and {target} do not belong together: {folder} lacks '
+                f'{len(missing)} images, the first is {missing[0]}'
+            )
+    if not names:
+        raise InputError(f'{target}: no image in it was written by a run')
+    return names
+
+
 def known_regions(target: Path) -> dict[str, FrameRegions]:
     """Return what a result's regions file says of each image, by name; empty without one."""
     path = sidecar_path(target) / REGIONS_NAME
@@ -78,16 +97,17 @@ def known_regions(target: Path) -> dict[str, FrameRegions]:
 
 
 class _Reader:
-    """Reads pairs of images."""
+    """Reads pairs of images. rekeyed_by: hides with another key, None where nothing does."""
 
     def __init__(
         self, source: Path, target: Path, settings: Settings, known: Mapping[str, FrameRegions],
-        detector: RegionDetector | None,
+        detector: RegionDetector | None, rekeyed_by: FrameAnonymizer | None,
+        folders_are_people: bool,
     ) -> None:
         self._source, self._target = source, target
         self._known, self._detector = known, detector
         self._anonymizer = factory.build_anonymizer(settings)
-        self._rekeyed = factory.build_anonymizer(rekeyed(settings))
+        self._rekeyed_by, self._folders_are_people = rekeyed_by, folders_are_people
         self.looks: dict[tuple[str, Kind], list[Look]] = {}
         self.skipped: Skipped = {}
 
@@ -106,8 +126,8 @@ class _Reader:
         if regions is None:
             self._skip('image withheld, or not in the regions file')
             return
-        views = views_of(clear, hidden, regions, self._rekeyed)
-        person, _, _ = name.rpartition('/')
+        views = views_of(clear, hidden, regions, self._rekeyed_by)
+        person = name.rpartition('/')[0] if self._folders_are_people else ''
         for number in range(len(regions)):
             kind = Kind(int(regions.kinds[number]))
             is_person = bool(person) and kind is Kind.FACE

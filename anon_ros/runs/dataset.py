@@ -187,7 +187,7 @@ class _Task:
     def write_manifest(self, source: Source) -> Manifest:
         """Write the manifest and the report."""
         regions = self.partial / SIDECAR / REGIONS_NAME
-        kind = f'{self.job.format} dataset'
+        kind = self.job.storage
         return write_records(
             self.partial / SIDECAR, run=self.run,
             source=BagRecord(source.name, kind, source.fingerprint),

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+DATASET, BY_PAPER = ' dataset', ', by the paper'
+"""What a manifest calls a dataset, after the format; and one that the paper's protocol made."""
+
+
 @dataclass(frozen=True)
 class DatasetJob:
     """
@@ -41,3 +45,8 @@ class DatasetJob:
     command: tuple[str, ...] = ()
     min_size: int = LEAST_SIDE_PX
     reference: str = SURROUNDINGS
+
+    @property
+    def storage(self) -> str:
+        """Return what the manifest calls it."""
+        return self.format + DATASET + (BY_PAPER if self.protocol == 'paper' else '')
