@@ -39,6 +39,10 @@ class Summary:
     mean: Float32Array
     average: Float32Array
 
+    def first_people(self, count: int) -> Summary:
+        """Return what is known of the first so many."""
+        return Summary(self.first[:count], self.mean[:count], self.average[:count])
+
 
 def summarize(descriptor: Descriptor, tracks: Iterable[Sequence[Picture]]) -> Summary:
     """Return what a descriptor says of every track; a few tracks are held at a time."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import cv2
@@ -21,7 +22,7 @@ from anon_ros.attacks.interface import Look, Picture
 from anon_ros.attacks.intervals import wilson
 from anon_ros.attacks.ranks import fair_ranks, hits
 from anon_ros.attacks.region_pixels import RegionPixels
-from anon_ros.attacks.summary import Summary, summarize, summarize_all
+from anon_ros.attacks.summary import summarize
 from anon_ros.bench.privacy_methods import RUN_KEY, Ours, others, untouched
 from anon_ros.bench.privacy_photos import FacePhotos
 from anon_ros.bench.privacy_rows import plain, rank_rows, ranks_of
@@ -29,10 +30,11 @@ from anon_ros.core.regions import Kind
 from anon_ros.core.settings import CLASSIC_METHODS, METHODS, REALISTIC, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from anon_ros.attacks.interface import Descriptor, Hiding, View
+    from anon_ros.attacks.summary import Summary
     from anon_ros.audit.attack_table import AttackRow
     from anon_ros.core.regions import Float32Array
 
@@ -44,6 +46,10 @@ _MARGIN_HEIGHT_PX = 64
 _GRAY_FRAMES = 3
 
 
+RECOGNIZER, PIXELS = DlibFaces.name, RegionPixels.name
+_ATTACKERS: Mapping[str, Callable[[], Descriptor]] = {
+    RECOGNIZER: DlibFaces, PIXELS: partial(RegionPixels, Kind.FACE),
+}
 KEY_KNOWN = f'{DEFAULT}, key known'
 GROUPS = (
     (DEFAULT, *(name for name in CLASSIC_METHODS if name not in {DEFAULT, 'mask-out'}),
@@ -59,29 +65,38 @@ class Samples:
     """
     How many are attacked.
 
-    identities: by one look. patient: of those also along a track, for the default; others: for
-    all other methods. frames, gallery_frames: of a track that is asked for, and of a known one.
+    identities, patient: of the default, by one look and along a track, by the recognizer.
+    pixels: of the default, along a track, by the pixels alone: they are quick, and a few hits by
+    chance among few people would say nothing. others, others_patient: of all other methods.
+    frames, gallery_frames: of a track that is asked for, and of a known one.
     """
 
     identities: int = 500
-    patient: int = 300
-    others: int = 15
+    patient: int = 150
+    pixels: int = 1200
+    others: int = 150
+    others_patient: int = 15
     frames: int = 30
     gallery_frames: int = 8
 
-    def along_tracks(self, method: str) -> int:
-        """Return how many are seen along a track; a known key differs by the first look alone."""
-        count = {DEFAULT: self.patient, KEY_KNOWN: 0}.get(method, self.others)
-        return min(count, self.identities)
+    def of(self, attacker: str, method: str) -> tuple[int, int]:
+        """Return how many are seen once at least, and how many of them along a track."""
+        if method == DEFAULT and attacker == PIXELS:
+            return self.pixels, self.pixels
+        if method == DEFAULT:
+            return self.identities, self.patient
+        # A known key differs by the first look alone.
+        return (self.identities, 0) if method == KEY_KNOWN else (self.others, self.others_patient)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """Methods that hide the same pixels, at one height."""
+    """Methods that hide the same pixels, at one height, under one attacker."""
 
     data_dir: Path
     height_px: int
     names: tuple[str, ...]
+    attacker: str
     samples: Samples
 
 
@@ -98,7 +113,10 @@ def measure_faces(
     """
     wanted = [[name for name in names if not methods or name in methods] for names in GROUPS]
     groups = [tuple(names) for names in wanted if names]
-    jobs = [_Job(data_dir, height, names, samples) for names in groups for height in heights_px]
+    jobs = [
+        _Job(data_dir, height, names, attacker, samples)
+        for names in groups for attacker in _ATTACKERS for height in heights_px
+    ]
     found: dict[int, list[AttackRow]] = {}
     with ProcessPoolExecutor(workers) as pool:
         futures = {pool.submit(_measure, job): i for i, job in enumerate(jobs)}
@@ -109,7 +127,7 @@ def measure_faces(
 
 
 def measure_margins(
-    data_dir: Path, *, identities: int = 300, margins: Sequence[float] = MARGINS
+    data_dir: Path, *, identities: int = 150, margins: Sequence[float] = MARGINS
 ) -> list[dict[str, object]]:
     """
     Return how well people are told apart by what surrounds a gray region, by its margin.
@@ -151,31 +169,32 @@ class _Surroundings(RegionPixels):
 def _measure(job: _Job) -> list[AttackRow]:
     """Run a job; in a process of its own."""
     cv2.setNumThreads(1)
-    descriptors: list[Descriptor] = [DlibFaces(), RegionPixels(Kind.FACE)]
+    descriptor = _ATTACKERS[job.attacker]()
     samples = job.samples
-    photos = FacePhotos(job.data_dir, samples.identities, job.height_px)
+    counts = {name: samples.of(job.attacker, name) for name in job.names}
+    most = (
+        max(seen for seen, _ in counts.values()), max(patient for _, patient in counts.values()))
+    photos = FacePhotos(job.data_dir, most[0], job.height_px)
 
     def points(
-        method: Hiding, number: int, view: View, patient: int, frames: int
-    ) -> list[Summary]:
-        return summarize_all(descriptors, _tracks(
-            photos, method, number, samples.identities, patient, frames, view))
+        method: Hiding, number: int, view: View, people: tuple[int, int], frames: int
+    ) -> Summary:
+        return summarize(descriptor, _tracks(photos, method, number, *people, frames, view))
 
     # In the clear and in gray nobody sees what a method does: the quickest of the group serves.
     first = _method(next(names[0] for names in GROUPS if job.names[0] in names))
-    most = max(samples.along_tracks(name) for name in job.names)
     gray_frames = min(_GRAY_FRAMES, samples.frames)
-    clear = points(first, GALLERY, 'clear', 0, 1)
+    clear = points(first, GALLERY, 'clear', (most[0], 0), 1)
     gray = [points(first, number, 'gray', most, gray_frames) for number in (GALLERY, QUERIES)]
     rows = []
-    for name in job.names:
-        method, patient = _method(name), samples.along_tracks(name)
-        known = points(method, GALLERY, 'hidden', patient, samples.gallery_frames)
-        asked = points(method, QUERIES, 'hidden', patient, samples.frames)
-        for i, descriptor in enumerate(descriptors):
-            ours = ranks_of(clear[i], known[i], asked[i], patient)
-            yardstick = ranks_of(clear[i], gray[0][i], gray[1][i], patient)
-            rows += rank_rows(descriptor, name, job.height_px, ours, yardstick)
+    for name, people in counts.items():
+        method = _method(name)
+        known = points(method, GALLERY, 'hidden', people, samples.gallery_frames)
+        asked = points(method, QUERIES, 'hidden', people, samples.frames)
+        nearest, *grays = (each.first_people(people[0]) for each in (clear, *gray))
+        ours = ranks_of(nearest, known, asked, people[1])
+        yardstick = ranks_of(nearest, grays[0], grays[1], people[1])
+        rows += rank_rows(descriptor, name, job.height_px, ours, yardstick)
     return rows
 
 

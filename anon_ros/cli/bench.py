@@ -172,11 +172,12 @@ def privacy(
         list[str] | None, typer.Option(help=f'Parts: {", ".join(PRIVACY_PARTS)}.')
     ] = None,
     method: Annotated[list[str] | None, typer.Option(help='Of the faces, these alone.')] = None,
-    identities: Annotated[int | None, typer.Option(min=20, help='Faces by one look.')] = None,
+    identities: Annotated[
+        int | None, typer.Option(min=20, help='Faces by one look, for pixelate.')] = None,
     patient: Annotated[
         int | None, typer.Option(help='Faces along a track, for pixelate.')] = None,
     others: Annotated[
-        int | None, typer.Option(help='Faces along a track, for other methods.')] = None,
+        int | None, typer.Option(min=20, help='Faces by one look, for other methods.')] = None,
     height: Annotated[list[int] | None, typer.Option(help='Face heights in px.')] = None,
     workers: Annotated[int, typer.Option(min=1, help='Processes side by side.')] = 2,
     as_json: JsonOption = False,
