@@ -72,10 +72,10 @@ class Samples:
     """
 
     identities: int = 500
-    patient: int = 150
-    pixels: int = 1200
-    others: int = 150
-    others_patient: int = 15
+    patient: int = 300
+    pixels: int = 800
+    others: int = 100
+    others_patient: int = 10
     frames: int = 30
     gallery_frames: int = 8
 

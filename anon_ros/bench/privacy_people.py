@@ -58,9 +58,9 @@ class PeopleSamples:
     those also along a track. frames, gallery_frames: of a track. found_again: searched for.
     """
 
-    identities: int = 200
-    realistic: int = 100
-    patient: int = 15
+    identities: int = 120
+    realistic: int = 60
+    patient: int = 10
     frames: int = 12
     gallery_frames: int = 4
     found_again: int = 60
