@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import rclpy
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_srvs.srv import SetBool
 
@@ -19,6 +19,7 @@ from anon_ros.errors import UsageError
 from anon_ros.nodes.message_types import find_message_class, message_class
 from anon_ros.nodes.recorded_qos import publisher_profile, recorded_profiles
 from anon_ros.nodes.run import init_ros
+from anon_ros.nodes.shutdown import until_shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -213,10 +214,9 @@ def _spin(player: Player, options: PlayOptions) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(player)
     try:
-        time.sleep(options.delay_s)
-        player.run(lambda wait_s: executor.spin_once(timeout_sec=wait_s), rclpy.ok)
-        player.wait_for_acknowledgements()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with until_shutdown():
+            time.sleep(options.delay_s)
+            player.run(lambda wait_s: executor.spin_once(timeout_sec=wait_s), rclpy.ok)
+            player.wait_for_acknowledgements()
     finally:
         executor.shutdown()

@@ -12,10 +12,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from sensor_msgs.msg import Image
 
 from anon_ros.nodes import qos
+from anon_ros.nodes.shutdown import until_shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,12 +26,11 @@ def main(arguments: Sequence[str]) -> None:
     source, target = arguments
     rclpy.init()
     try:
-        node = rclpy.create_node('relay')
-        publisher = node.create_publisher(Image, target, qos.image_output())
-        node.create_subscription(Image, source, publisher.publish, qos.image_input(), raw=True)
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with until_shutdown():
+            node = rclpy.create_node('relay')
+            publisher = node.create_publisher(Image, target, qos.image_output())
+            node.create_subscription(Image, source, publisher.publish, qos.image_input(), raw=True)
+            rclpy.spin(node)
     finally:
         rclpy.try_shutdown()
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 
 from anon_ros.errors import SettingError, UsageError
 from anon_ros.nodes.anonymizer_node import AnonymizerNode
 from anon_ros.nodes.dds_profile import use_profile
+from anon_ros.nodes.shutdown import until_shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,8 +75,7 @@ def _spin(node: AnonymizerNode) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with until_shutdown():
+            executor.spin()
     finally:
         executor.shutdown()

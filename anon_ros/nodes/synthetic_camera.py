@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from sensor_msgs.msg import CameraInfo, Image
 
 from anon_ros.nodes import qos
+from anon_ros.nodes.shutdown import until_shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,16 +87,15 @@ def main(arguments: Sequence[str]) -> None:
     count, rate_hz = int(arguments[1]), float(arguments[2])
     rclpy.init()
     try:
-        node = rclpy.create_node('synthetic_camera')
-        cameras = SyntheticCameras(node, images_bgr, count)
-        next_s = time.monotonic()
-        for turn in itertools.count():
-            cameras.send(turn)
-            next_s = max(next_s + 1 / rate_hz, time.monotonic() - 1 / rate_hz)
-            time.sleep(max(0.0, next_s - time.monotonic()))
-            rclpy.spin_once(node, timeout_sec=0)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with until_shutdown():
+            node = rclpy.create_node('synthetic_camera')
+            cameras = SyntheticCameras(node, images_bgr, count)
+            next_s = time.monotonic()
+            for turn in itertools.count():
+                cameras.send(turn)
+                next_s = max(next_s + 1 / rate_hz, time.monotonic() - 1 / rate_hz)
+                time.sleep(max(0.0, next_s - time.monotonic()))
+                rclpy.spin_once(node, timeout_sec=0)
     finally:
         rclpy.try_shutdown()
 

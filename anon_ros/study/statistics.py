@@ -83,8 +83,10 @@ def difference(values: Sequence[float], reference: Sequence[float]) -> Differenc
     variance = sum(parts)
     if variance == 0:
         return Difference(value, value, value)
-    freedom = variance ** 2 / sum(
-        part ** 2 / (each.count - 1) for part, each in zip(parts, (ours, theirs), strict=True))
+    # By shares, since the square of a tiny variance is none.
+    freedom = 1 / sum(
+        (part / variance) ** 2 / (each.count - 1)
+        for part, each in zip(parts, (ours, theirs), strict=True))
     width = t_quantile(freedom) * math.sqrt(variance)
     return Difference(value, value - width, value + width)
 

@@ -187,6 +187,8 @@ def messages_of(path):
 
 def main():
     """Run a fleet: SOURCE TARGET WORK OPTIONS, the last as JSON."""
+    # Shells ignore it in what they start in the background, and so would all of its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     source, target, work, options = sys.argv[1:]
     options = json.loads(options)
     detector = globals()[options.pop('detector', 'MagentaDetector')]
