@@ -176,6 +176,8 @@ def privacy(
         int | None, typer.Option(min=20, help='Faces by one look, for pixelate.')] = None,
     patient: Annotated[
         int | None, typer.Option(help='Faces along a track, for pixelate.')] = None,
+    pixels: Annotated[int | None, typer.Option(
+        min=20, help='Faces along a track, for pixelate under the pixels.')] = None,
     others: Annotated[
         int | None, typer.Option(min=20, help='Faces by one look, for other methods.')] = None,
     height: Annotated[list[int] | None, typer.Option(help='Face heights in px.')] = None,
@@ -191,7 +193,8 @@ def privacy(
     parts = tuple(only or PRIVACY_PARTS)
     if unknown := set(parts) - set(PRIVACY_PARTS):
         raise SettingError(f'only: there is no {min(unknown)}, but {", ".join(PRIVACY_PARTS)}')
-    given = {'identities': identities, 'patient': patient, 'others': others}
+    given = {
+        'identities': identities, 'patient': patient, 'pixels': pixels, 'others': others}
     samples = faces_attacked.Samples(
         **{name: count for name, count in given.items() if count is not None})
     people = PeopleSamples()

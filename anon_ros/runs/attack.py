@@ -71,7 +71,7 @@ def attack(
     Raises InputError where source and result do not belong together or hold too few identities
     to say anything, ModelError where the extra `attack` is not installed.
     """
-    settings, storage = _made_by(job)
+    settings, storage, made = _made_by(job)
 
     def read(done: int, total: int) -> None:
         progress('reading', done, total)
@@ -81,7 +81,7 @@ def attack(
     else:
         identities, skipped = read_folders(
             job.source, job.target, settings, job.sample, read, detector,
-            is_dataset=DATASET in storage, has_key=BY_PAPER not in storage)
+            is_dataset=DATASET in made, has_key=BY_PAPER not in made)
     counts = Counter(each.kind for each in identities)
     check_counts(counts, skipped)
     if attackers is None:
@@ -114,13 +114,14 @@ def check_counts(counts: Counter[Kind], skipped: Skipped) -> None:
     )
 
 
-def _made_by(job: AttackJob) -> tuple[Settings, str]:
-    """Return the settings that the result was made with, and what kind of recording it is."""
+def _made_by(job: AttackJob) -> tuple[Settings, str, str]:
+    """Return the settings that the result was made with, and how source and result are stored."""
     path = manifest_path(job.target)
     if not path.is_file():
-        return job.settings, ''
+        return job.settings, '', ''
     manifest = read_manifest(path)
-    return settings_module.from_mapping(manifest.settings), manifest.source.storage
+    settings = settings_module.from_mapping(manifest.settings)
+    return settings, manifest.source.storage, manifest.result.storage
 
 
 def _attackers(job: AttackJob, kind: Kind, settings: Settings) -> list[Attacker]:

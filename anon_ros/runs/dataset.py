@@ -39,6 +39,7 @@ from anon_ros.datasets.records import ImageRecord
 from anon_ros.errors import InputError, OutputError, UsageError
 from anon_ros.gan.histograms import NONE, PERSON, Tones
 from anon_ros.runs.dataset_image import FACES, LEFT_AS_THEY_ARE, ImageWorker
+from anon_ros.runs.dataset_job import DATASET
 from anon_ros.runs.in_order import results_in_order
 from anon_ros.runs.records import Run, new_header, write_records
 
@@ -187,11 +188,11 @@ class _Task:
     def write_manifest(self, source: Source) -> Manifest:
         """Write the manifest and the report."""
         regions = self.partial / SIDECAR / REGIONS_NAME
-        kind = self.job.storage
+        kind = self.job.format + DATASET
         return write_records(
             self.partial / SIDECAR, run=self.run,
             source=BagRecord(source.name, kind, source.fingerprint),
-            result=BagRecord(self.job.target.name, kind, files=(
+            result=BagRecord(self.job.target.name, self.job.result_storage, files=(
                 FileRecord(f'{SIDECAR}/{REGIONS_NAME}', regions.stat().st_size),)),
             topics=tuple(
                 TopicRecord(split, kind, 'anonymized', counts.frames, counts)

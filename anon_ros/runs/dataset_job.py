@@ -47,6 +47,6 @@ class DatasetJob:
     reference: str = SURROUNDINGS
 
     @property
-    def storage(self) -> str:
-        """Return what the manifest calls it."""
+    def result_storage(self) -> str:
+        """Return what the manifest calls the copy."""
         return self.format + DATASET + (BY_PAPER if self.protocol == 'paper' else '')

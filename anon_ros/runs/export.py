@@ -38,6 +38,7 @@ from anon_ros.datasets.problems import Problems
 from anon_ros.datasets.pseudo_labels import to_instances
 from anon_ros.datasets.selection import Rule, TimeSplit
 from anon_ros.errors import FrameError, InputError, OutputError, UsageError
+from anon_ros.runs.dataset_job import DATASET
 from anon_ros.runs.export_frame import Naming, Picture, open_picture
 from anon_ros.runs.export_survey import Ride, RideTopics, Survey, survey
 from anon_ros.runs.records import Clock
@@ -241,7 +242,7 @@ class _Task:
         if self.manifest is None:
             return
         lines = root / SIDECAR / REGIONS_NAME
-        kind = f'{self.job.format} dataset'
+        kind = self.job.format + DATASET
         write_manifest(replace(
             self.manifest, tool_version=__version__, command=self.job.command,
             started=self.clock.started, finished=self.clock.now(),
