@@ -144,12 +144,16 @@ def _hiding(kind: Kind, settings: Settings) -> Hiding:
 def _other_detector(
     job: AttackJob, kind: Kind, settings: Settings
 ) -> tuple[str, RegionDetector]:
-    """Return a detector that took no part in the run, by network where there is another one."""
+    """
+    Return a detector that took no part in the run, and what tells it apart.
+
+    Faces are searched by the other network, the rest from a lower threshold on.
+    """
     changes: dict[str, object] = {
         'target': (kind.label,), f'{kind.label}_threshold': OTHER_THRESHOLD,
         'effort': 'fast',
     }
-    name = f'{kind.label} detector, {changes["effort"]}'
+    name = f'{kind.label} detector from {OTHER_THRESHOLD:g}'
     if kind is Kind.FACE:
         path = manifest_path(job.target)
         used = {model.name for model in read_manifest(path).models} if path.is_file() else set()
